@@ -1,0 +1,72 @@
+//! The list cache: verified rows by the stamp of their file. Safe to delete; never consulted for a value.
+//!
+//! A row counts only while its file has the same size, inode, modification and change time, under the same root. A
+//! file that changed within [`SLACK`] before the cache was written is not stored: its stamp could be that of two
+//! contents (Git's index has the same rule for the same reason).
+
+use crate::digest::Digest;
+use crate::folder::Stamp;
+use crate::home::{self, Home};
+use crate::name::SecretPath;
+use crate::root::VaultId;
+use crate::time::Timestamp;
+use crate::vault::Row;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Seconds within which two changes may carry one time, on the coarsest file systems.
+const SLACK: i64 = 2;
+
+/// Rises whenever the stored form changes.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    root: [u8; 32],
+    rows: Vec<(Stamp, Row)>,
+}
+
+/// The rows of one working copy.
+#[derive(Default)]
+pub(crate) struct Cache {
+    rows: HashMap<String, (Stamp, Row)>,
+}
+
+impl Cache {
+    /// Loads what was stored under this root; anything unreadable is an empty cache.
+    pub(crate) fn load(home: &Home, vault: VaultId, dir: &Path, root: Digest) -> Self {
+        let stored =
+            std::fs::read(file(home, vault, dir)).ok().and_then(|bytes| postcard::from_bytes::<Stored>(&bytes).ok());
+        match stored {
+            Some(stored) if stored.version == VERSION && stored.root == root.0 => {
+                Self { rows: stored.rows.into_iter().map(|(stamp, row)| (row.name.clone(), (stamp, row))).collect() }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    /// The row of a file that has not changed since.
+    pub(crate) fn row(&self, path: &SecretPath, stamp: &Stamp) -> Option<&Row> {
+        self.rows.get(path.as_str()).filter(|(stored, _)| stored == stamp).map(|(_, row)| row)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Stores rows, best effort.
+    pub(crate) fn store(home: &Home, vault: VaultId, dir: &Path, root: Digest, rows: &[(Stamp, Row)]) {
+        let settled = Timestamp::now().unix() - SLACK;
+        let rows =
+            rows.iter().filter(|(stamp, _)| stamp.changed.0 < settled && stamp.modified.0 < settled).cloned().collect();
+        if let Ok(bytes) = postcard::to_stdvec(&Stored { version: VERSION, root: root.0, rows }) {
+            let _ = home::replace_private(&file(home, vault, dir), &bytes, false);
+        }
+    }
+}
+
+fn file(home: &Home, vault: VaultId, dir: &Path) -> PathBuf {
+    home.cache(vault).join(format!("list-{}", &Digest::of(dir.as_os_str().as_encoded_bytes()).hex()[..16]))
+}

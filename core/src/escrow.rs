@@ -1,0 +1,76 @@
+//! Escrow: private keys that lie in the vault itself, encrypted to those who may have them back.
+
+use crate::crypto::{self, Failure};
+use crate::error::{Error, Result};
+use crate::folder::Folder;
+use crate::identity::{Identities, KeyHints};
+use crate::layout::{self, limit};
+use crate::name::AgentName;
+use crate::prompt::Prompt;
+use crate::recipient::Recipient;
+use crate::root::{Owner, Root};
+use crate::secret::SecretBytes;
+use crate::signing::SigningKey;
+use std::sync::Arc;
+
+/// Seals an owner's signing key to that owner.
+pub(crate) fn seal_signing_key(key: &SigningKey, owner: &Recipient, prompt: &Arc<dyn Prompt>) -> Result<Vec<u8>> {
+    crypto::encrypt(std::slice::from_ref(owner), key.to_openssh()?.expose(), prompt)
+}
+
+/// Opens `owner`'s signing key. Anything but the key that the root names is a tamper error; `None`: not for these identities.
+pub(crate) fn open_signing_key(folder: &Folder, owner: &Owner, identities: &Identities) -> Result<Option<SigningKey>> {
+    let relative = layout::signing_key(&owner.name);
+    let file = folder.path(&relative);
+    let sealed = folder
+        .read(&relative, limit::SMALL)?
+        .ok_or_else(|| Error::tampered(&file, "the signing key's escrow is missing"))?;
+    let text = match crypto::decrypt(identities, &sealed, &[owner.public_key.id()]) {
+        Ok(text) => text,
+        Err(Failure::NotRecipient) => return Ok(None),
+        Err(Failure::Corrupt(reason)) => return Err(Error::tampered(file, reason)),
+    };
+    match SigningKey::from_openssh(&text) {
+        Some(key) if key.verifying_key() == owner.signing_key => Ok(Some(key)),
+        _ => Err(Error::tampered(file, "it holds another key than the root names: it was swapped")),
+    }
+}
+
+/// Seals an agent's identity to every owner.
+pub(crate) fn seal_agent_key(
+    key: &Identities,
+    hints: &KeyHints,
+    root: &Root,
+    prompt: &Arc<dyn Prompt>,
+) -> Result<Vec<u8>> {
+    let owners: Vec<Recipient> = root.owners.iter().map(|owner| owner.public_key.clone()).collect();
+    crypto::encrypt(&owners, key.to_key_file(hints).expose(), prompt)
+}
+
+/// Opens an agent's identity file from its escrow. One that is not the key of `public_key` is a tamper error.
+pub(crate) fn open_agent_key(
+    folder: &Folder,
+    agent: &AgentName,
+    public_key: &Recipient,
+    root: &Root,
+    identities: &Identities,
+    prompt: &Arc<dyn Prompt>,
+) -> Result<SecretBytes> {
+    let relative = layout::agent_escrow(agent);
+    let file = folder.path(&relative);
+    let sealed = folder.read(&relative, limit::SMALL)?.ok_or_else(|| Error::NotFound {
+        what: "escrow of agent",
+        name: agent.to_string(),
+        near: None,
+    })?;
+    let order: Vec<_> = root.owners.iter().map(|owner| owner.public_key.id()).collect();
+    let text = crypto::decrypt(identities, &sealed, &order).map_err(|failure| match failure {
+        Failure::NotRecipient => Error::NotOwner { keys: identities.describe() },
+        Failure::Corrupt(reason) => Error::tampered(&file, reason),
+    })?;
+    let found = Identities::from_bytes(SecretBytes::new(text.expose().to_vec()), "the escrow", prompt);
+    match found {
+        Ok(found) if found.recipients().eq([public_key]) => Ok(text),
+        _ => Err(Error::tampered(file, format!("it does not hold the key of agent {agent}: it was swapped or forged"))),
+    }
+}

@@ -1,0 +1,36 @@
+#![doc = include_str!("lib.md")]
+
+mod cache;
+pub mod check;
+pub mod crypto;
+pub mod digest;
+pub mod error;
+mod escrow;
+mod folder;
+pub mod home;
+pub mod identity;
+pub mod layout;
+pub mod manifest;
+pub mod metadata;
+pub mod name;
+pub mod policy;
+pub mod prompt;
+pub mod recipient;
+mod repo;
+pub mod root;
+mod roots;
+pub mod secret;
+pub mod signing;
+pub mod time;
+pub mod trust;
+mod txn;
+pub mod vault;
+mod yaml;
+
+pub use error::{Class, Error, Result};
+pub use home::Home;
+pub use identity::Identities;
+pub use name::{AgentName, GroupName, OwnerName, SecretPath};
+pub use secret::SecretBytes;
+pub use time::Timestamp;
+pub use vault::{Context, FirstContact, Owner, Vault};

@@ -1,0 +1,69 @@
+//! A secret value: zeroised when dropped, never printed.
+
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// Bytes that must not be seen: wiped on drop, redacted in `Debug`, without `Display`, `Clone` or `Serialize`.
+#[derive(Default)]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes over `bytes`; they are wiped when the value is dropped.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes, for the moment of their use.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none: an empty value is a value.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Drops one trailing newline (LF or CR LF), if there is one.
+    pub fn trim_newline(&mut self) {
+        if self.0.last() == Some(&b'\n') {
+            self.0.pop();
+            if self.0.last() == Some(&b'\r') {
+                self.0.pop();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretBytes([redacted; {} bytes])", self.len())
+    }
+}
+
+impl From<Vec<u8>> for SecretBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c5_debug_never_shows_a_value() {
+        assert_eq!(format!("{:?}", SecretBytes::new(b"hunter2".to_vec())), "SecretBytes([redacted; 7 bytes])");
+    }
+
+    #[test]
+    fn one_newline_is_trimmed_and_no_more() {
+        let mut value = SecretBytes::new(b"a\n\r\n".to_vec());
+        value.trim_newline();
+        assert_eq!(value.expose(), b"a\n");
+    }
+}

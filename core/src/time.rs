@@ -1,0 +1,116 @@
+//! Points in time as documents carry them: whole seconds, UTC, RFC 3339 with `Z`.
+
+use crate::error::{Error, Result, printable};
+use std::fmt;
+use std::str::FromStr;
+
+/// A second in UTC, from year 1 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+
+impl Timestamp {
+    /// The timestamp of that many seconds since 1970, or `None` outside years 1 to 9999.
+    pub fn from_unix(seconds: i64) -> Option<Self> {
+        (-62_135_596_800..=253_402_300_799).contains(&seconds).then_some(Self(seconds))
+    }
+
+    /// The system clock's time.
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_second())
+    }
+
+    /// Seconds since 1970.
+    pub fn unix(self) -> i64 {
+        self.0
+    }
+
+    /// This time and `days` more; stays in range.
+    pub fn plus_days(self, days: i64) -> Self {
+        let seconds = self.0.saturating_add(days.saturating_mul(DAY));
+        Self(seconds.clamp(-62_135_596_800, 253_402_300_799))
+    }
+
+    /// What a person means by an expiry: a date (`2027-01-31`), a time (`2027-01-31T12:00:00Z`), or a
+    /// number of days, weeks or hours from `now` (`90d`, `12w`, `36h`).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for anything else.
+    pub fn parse_expiry(text: &str, now: Timestamp) -> Result<Self> {
+        let wrong = || Error::Usage {
+            message: format!("{:?} is not a date", printable(text)),
+            hint: "give a date (2027-01-31), a time (2027-01-31T12:00:00Z), or a span from now (90d, 12w, 36h)".into(),
+        };
+        if let Ok(time) = text.parse() {
+            return Ok(time);
+        }
+        if let Ok(date) = text.parse::<jiff::civil::Date>()
+            && text.len() == 10
+        {
+            return format!("{date}T00:00:00Z").parse().map_err(|_| wrong());
+        }
+        let unit = text.chars().last().ok_or_else(wrong)?;
+        let seconds = match unit {
+            'h' => 3_600,
+            'd' => DAY,
+            'w' => 7 * DAY,
+            _ => return Err(wrong()),
+        };
+        let count: i64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+        count
+            .checked_mul(seconds)
+            .and_then(|span| now.0.checked_add(span))
+            .filter(|_| count >= 0)
+            .and_then(Timestamp::from_unix)
+            .ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = jiff::Timestamp::from_second(self.0).map_err(|_| fmt::Error)?;
+        f.pad(&time.to_string())
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Error;
+    /// Only the canonical form, `2026-11-22T10:00:00Z`.
+    fn from_str(text: &str) -> Result<Self> {
+        text.parse::<jiff::Timestamp>()
+            .ok()
+            .map(|time| Self(time.as_second()))
+            .filter(|time| time.to_string() == text)
+            .ok_or_else(|| Error::Usage {
+                message: format!("{:?} is not a time", printable(text)),
+                hint: "write it as 2026-11-22T10:00:00Z".into(),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_form_is_a_timestamp() {
+        assert_eq!("2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap().to_string(), "2026-11-22T10:00:00Z");
+        for text in ["2026-11-22T10:00:00+00:00", "2026-11-22 10:00:00Z", "2026-11-22T10:00:00.5Z", "2026-11-22", ""] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn expiries_are_dates_or_spans() {
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        let at = |text| Timestamp::parse_expiry(text, now).unwrap().to_string();
+        assert_eq!(at("90d"), "2027-02-20T10:00:00Z");
+        assert_eq!(at("2027-01-31"), "2027-01-31T00:00:00Z");
+        assert_eq!(at("36h"), "2026-11-23T22:00:00Z");
+        for text in ["", "d", "-3d", "90", "soon", "2027-02-31", "99999999999999999999d", "é"] {
+            assert!(Timestamp::parse_expiry(text, now).is_err(), "{text}");
+        }
+    }
+}

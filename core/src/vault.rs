@@ -1,0 +1,332 @@
+//! A vault: the API that every face calls.
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::folder::Folder;
+use crate::home::Home;
+use crate::identity::Identities;
+use crate::layout;
+use crate::metadata::Metadata;
+use crate::name::SecretPath;
+use crate::prompt::{Nobody, Prompt};
+use crate::root::{Root, VaultId};
+use crate::roots;
+use crate::time::Timestamp;
+use crate::trust::{Knowledge, Memory, Pin, judge};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+mod access;
+mod agents;
+mod init;
+mod list;
+mod owner;
+mod read;
+mod session;
+mod verify;
+mod write;
+
+pub use access::{AccessChange, Progress};
+pub use agents::{AgentInfo, NewKey};
+pub use init::{Initialised, init};
+pub use list::Row;
+pub use owner::Owner;
+pub use read::Secret;
+pub use verify::Counts;
+pub use write::{SetOutcome, SetRequest};
+
+/// What a vault needs from the outside. The library itself knows no environment, no HOME, no clock and no terminal.
+#[derive(Clone)]
+pub struct Context {
+    /// The folder of keys and memory.
+    pub home: Home,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
+    /// Who answers questions.
+    pub prompt: Arc<dyn Prompt>,
+    /// What to do with a vault that nothing is known about.
+    pub first_contact: FirstContact,
+    /// Fingerprint that the owner must have (`AGENT_VAULT_OWNER`).
+    pub expected_owner: Option<String>,
+    /// Read states older than those seen here, on purpose.
+    pub allow_old: bool,
+}
+
+impl Context {
+    /// Accepts unknown vaults with a notice, asks nobody, uses the system's clock.
+    pub fn new(home: Home) -> Self {
+        Self {
+            home,
+            clock: Timestamp::now,
+            prompt: Arc::new(Nobody),
+            first_contact: FirstContact::Accept,
+            expected_owner: None,
+            allow_old: false,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+}
+
+/// What to do with a vault that nothing is known about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstContact {
+    /// Ask, as ssh does.
+    Ask,
+    /// Remember it, with a notice.
+    Accept,
+    /// Refuse it.
+    Refuse,
+}
+
+/// Something that a person should hear of, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A vault was met for the first time and is remembered from now on.
+    FirstContact {
+        /// Its id.
+        vault: VaultId,
+        /// Fingerprint of its owner's signing key.
+        fingerprint: String,
+    },
+    /// This machine could not write down what it saw: it cannot tell a rollback next time.
+    NotRemembered {
+        /// Why.
+        reason: String,
+    },
+    /// An interrupted change was completed.
+    Finished {
+        /// How many files it had.
+        files: usize,
+    },
+    /// An interrupted change fitted neither branch nor files; it lies here.
+    SetAside {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A state older than one seen here was read on purpose.
+    OldState {
+        /// Which secret.
+        path: SecretPath,
+    },
+}
+
+/// An opened vault. Cheap to keep, safe to share between threads.
+pub struct Vault {
+    dir: PathBuf,
+    folder: Folder,
+    context: Context,
+    id: VaultId,
+    trusted: RwLock<Arc<Trusted>>,
+    /// Metadata that was verified under the trusted root, by the exact bytes of its file.
+    verified: Mutex<HashMap<SecretPath, Arc<Remembered>>>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+/// The root in force, and its pin.
+pub(crate) struct Trusted {
+    pub pin: Pin,
+    pub root: Root,
+}
+
+/// Verified metadata and the bytes it was verified as.
+pub(crate) struct Remembered {
+    pub root: u64,
+    pub bytes: Vec<u8>,
+    pub metadata: Arc<Metadata>,
+    pub digest: Digest,
+}
+
+impl Trusted {
+    fn new(pin: Pin) -> Arc<Self> {
+        Arc::new(Self { root: Root::of_pin(&pin), pin })
+    }
+}
+
+impl Vault {
+    /// Opens the vault of `dir`: `dir/.agent-vault`, or the nearest one above.
+    ///
+    /// `identities` may hold knowledge of the vault (a key made for it, an owner's key), which spares the question of
+    /// first contact and refuses a vault that took its place.
+    ///
+    /// # Errors
+    /// [`Error::VaultNotFound`], [`Error::UnsignedVault`], and wherever anything is known about this vault or place
+    /// and it is not that: [`Error::Tampered`]. [`Error::Untrusted`] or [`Error::Refused`] on first contact.
+    pub fn open(dir: &Path, context: Context, identities: Option<&Identities>) -> Result<Self> {
+        let dir = find(dir)?;
+        let folder = Folder::open(&dir)?;
+        let memory = Memory::new(&context.home);
+        let place = memory.place(&dir)?;
+        let Some(first) = roots::first(&folder)? else {
+            return Err(match place {
+                Some(id) => Error::tampered(
+                    &dir,
+                    format!("this working copy held vault {id}, and its roots and signatures are gone"),
+                ),
+                None => Error::UnsignedVault { vault: dir },
+            });
+        };
+        let id = VaultId::of(&first);
+        let pinned = memory.pin(id)?;
+        let known_pin = pinned.is_some();
+        let pin = match pinned {
+            Some(pin) => roots::forward(&folder, &pin)?.map_or((pin, false), |newer| (newer, true)),
+            None => (roots::from_first(&folder, &first)?, true),
+        };
+        let (pin, risen) = pin;
+        let knowledge = Knowledge {
+            place,
+            hints: identities.map(Identities::hints),
+            expected: context.expected_owner.as_deref(),
+            pinned: known_pin,
+            proof: if known_pin { None } else { identities.and_then(|identities| proof(&first, &pin, identities)) },
+        };
+        let known = judge(id, &pin.fingerprint(), &knowledge).map_err(|reason| Error::tampered(&dir, reason))?;
+        let vault = Self::assemble(dir, folder, context, pin);
+        if !known {
+            vault.meet()?;
+        }
+        if risen || place.is_none() {
+            vault.remember(place.is_none());
+        }
+        Ok(vault)
+    }
+
+    /// A vault whose root is verified and trusted.
+    fn assemble(dir: PathBuf, folder: Folder, context: Context, pin: Pin) -> Self {
+        Self {
+            id: pin.vault,
+            dir,
+            folder,
+            context,
+            trusted: RwLock::new(Trusted::new(pin)),
+            verified: Mutex::default(),
+            notices: Mutex::default(),
+        }
+    }
+
+    /// First contact: ask, accept with a notice, or refuse.
+    fn meet(&self) -> Result<()> {
+        let fingerprint = self.trusted().pin.fingerprint();
+        match self.context.first_contact {
+            FirstContact::Refuse => return Err(Error::Untrusted { fingerprint }),
+            FirstContact::Accept => {}
+            FirstContact::Ask => {
+                let question = format!(
+                    "The vault {} is not known here.\nIts owner's fingerprint is {fingerprint}.\nCompare it with the owner. Trust this vault?",
+                    self.dir.display()
+                );
+                if !self.context.prompt.confirm(&question)? {
+                    return Err(Error::Refused { what: "trusting an unknown vault".into() });
+                }
+            }
+        }
+        self.notify(Notice::FirstContact { vault: self.id, fingerprint });
+        Ok(())
+    }
+
+    /// Writes down root and place; a home that cannot be written is a notice, not an error.
+    fn remember(&self, new_place: bool) {
+        let memory = self.memory();
+        let pinned = memory.set_pin(&self.trusted().pin);
+        let placed = if new_place { memory.set_place(&self.dir, self.id) } else { Ok(()) };
+        if let Err(error) = pinned.and(placed) {
+            self.notify(Notice::NotRemembered { reason: error.to_string() });
+        }
+    }
+
+    /// The vault's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The vault's id.
+    pub fn id(&self) -> VaultId {
+        self.id
+    }
+
+    /// The context it was opened with.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The root that is pinned here.
+    pub fn pin(&self) -> Pin {
+        self.trusted().pin.clone()
+    }
+
+    /// What happened that a person should hear of; each is told once.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *lock(&self.notices))
+    }
+
+    pub(crate) fn notify(&self, notice: Notice) {
+        lock(&self.notices).push(notice);
+    }
+
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    pub(crate) fn memory(&self) -> Memory<'_> {
+        Memory::new(&self.context.home)
+    }
+
+    pub(crate) fn trusted(&self) -> Arc<Trusted> {
+        self.trusted.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// The root in force: walks forward first if there is a newer one, which costs a look at one file.
+    pub(crate) fn current(&self) -> Result<Arc<Trusted>> {
+        let trusted = self.trusted();
+        match roots::forward(&self.folder, &trusted.pin)? {
+            None => Ok(trusted),
+            Some(newer) => {
+                let newer = Trusted::new(newer);
+                *self.trusted.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = newer.clone();
+                self.remember(false);
+                Ok(newer)
+            }
+        }
+    }
+}
+
+/// The nearest vault folder at or above `dir`.
+///
+/// # Errors
+/// [`Error::VaultNotFound`].
+pub fn find(dir: &Path) -> Result<PathBuf> {
+    let not_found = || Error::VaultNotFound { start: dir.to_path_buf() };
+    let start = dir.canonicalize().map_err(|_| not_found())?;
+    let own = start.file_name().is_some_and(|name| name == layout::FOLDER).then(|| start.clone());
+    own.into_iter()
+        .chain(start.ancestors().map(|dir| dir.join(layout::FOLDER)))
+        .find(|candidate| {
+            candidate.symlink_metadata().is_ok_and(|metadata| metadata.is_dir() || metadata.file_type().is_symlink())
+        })
+        .ok_or_else(not_found)
+}
+
+/// Whether an identity proves to be the owner who signed root 1: `Some(false)` when root 1 names its key without a good proof.
+fn proof(first: &[u8], pin: &Pin, identities: &Identities) -> Option<bool> {
+    let root = Root::parse(first).ok()?;
+    let owner = root.owners.iter().find(|owner| {
+        owner.public_key.is_native() && identities.recipients().any(|recipient| *recipient == owner.public_key)
+    })?;
+    let expected = identities.prove(&owner.public_key, owner.signing_key.as_str().as_bytes())?;
+    match owner.proof {
+        // A proof can be copied from the true vault; only together with that key's signature does it say anything.
+        Some(found) if found.0 == expected => (owner.signing_key == pin.first_signer).then_some(true),
+        _ => Some(false),
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,187 @@
+//! `init`: a new vault in a Git repository.
+
+use super::{Context, Vault};
+use crate::error::{Error, Result};
+use crate::escrow;
+use crate::folder::Folder;
+use crate::home;
+use crate::identity::{Identities, KeyHints};
+use crate::layout;
+use crate::manifest::Manifest;
+use crate::name::OwnerName;
+use crate::repo::Repo;
+use crate::root::{Owner, Proof, Root, VaultId};
+use crate::roots;
+use crate::signing::{Namespace, SigningKey};
+use crate::trust::Mark;
+use crate::txn::{Txn, Wait};
+use std::path::{Path, PathBuf};
+
+/// What `init` did.
+pub struct Initialised {
+    /// The new vault, opened.
+    pub vault: Vault,
+    /// Whether a Git repository was made for it.
+    pub created_repository: bool,
+    /// The owner's key file.
+    pub owner_key: PathBuf,
+    /// Whether that key was made now, or was there before.
+    pub created_key: bool,
+    /// Whether Git knows an author; else commits carry the owner's name.
+    pub has_author: bool,
+    /// The commit.
+    pub commit: String,
+}
+
+/// What was made so far, to be unmade when a later step fails.
+#[derive(Default)]
+struct Undo {
+    key: Option<PathBuf>,
+    vault: Option<PathBuf>,
+    repository: Option<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        if let Some(file) = &self.key {
+            let _ = std::fs::remove_file(file);
+        }
+        for dir in self.vault.iter().chain(&self.repository) {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+        for dir in self.folders.iter().rev() {
+            let _ = std::fs::remove_dir(dir);
+        }
+    }
+}
+
+impl Undo {
+    /// Nothing will be unmade.
+    fn keep(mut self) {
+        (self.key, self.vault, self.repository) = (None, None, None);
+        self.folders.clear();
+    }
+
+    /// Makes `dir` and what is missing above it.
+    fn make_folders(&mut self, dir: &Path) -> Result<()> {
+        let missing: Vec<PathBuf> = dir
+            .ancestors()
+            .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
+            .map(Path::to_path_buf)
+            .collect();
+        self.folders.extend(missing.into_iter().rev());
+        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))
+    }
+}
+
+/// Creates a vault in `dir`, in the repository around it or in a new one, with the home's owner key or a new one.
+/// When a step fails, nothing of it stays. `before_repository` is called before a repository is made.
+///
+/// # Errors
+/// [`Error::Exists`] when there is a vault; [`Error::KeyUnusable`] or [`Error::Locked`] for an existing owner key that
+/// cannot be used; and those of every write.
+pub fn init(
+    dir: &Path,
+    owner: Option<OwnerName>,
+    context: Context,
+    before_repository: &dyn Fn(&Path),
+) -> Result<Initialised> {
+    let mut undo = Undo::default();
+    undo.make_folders(dir)?;
+    let dir = dir.canonicalize().map_err(Error::io("find", dir))?;
+    let vault_dir = dir.join(layout::FOLDER);
+    if vault_dir.symlink_metadata().is_ok() {
+        let detail = "open it with any other command".to_string();
+        return Err(Error::Exists { what: "vault", name: vault_dir.display().to_string(), detail });
+    }
+    let created_repository = !Repo::exists_around(&dir);
+    if created_repository {
+        before_repository(&dir);
+        undo.repository = Some(dir.join(".git"));
+        Repo::create(&dir)?;
+    }
+    let repo = Repo::open(&vault_dir)?;
+    repo.check_idle()?;
+    let has_author = repo.has_author();
+    let owner = owner.unwrap_or_else(|| owner_name(&repo));
+
+    let key_file = context.home.owner_key();
+    let created_key = key_file.symlink_metadata().is_err();
+    let identities =
+        if created_key { Identities::generate() } else { Identities::from_file(&key_file, &context.prompt)? };
+    let recipient = identities.recipients().next().cloned().ok_or_else(|| Error::KeyUnusable {
+        origin: key_file.display().to_string(),
+        reason: "its public key is not known: add a line `# public key: age1…` above it".into(),
+    })?;
+
+    let signing = SigningKey::generate(&format!("agent-vault {owner}"))?;
+    let verifying = signing.verifying_key();
+    let proof = identities.prove(&recipient, verifying.as_str().as_bytes()).map(Proof);
+    let root = Root::first(Owner {
+        name: owner.clone(),
+        public_key: recipient.clone(),
+        signing_key: verifying.clone(),
+        proof,
+    });
+    let root_text = root.render();
+    let id = VaultId::of(root_text.as_bytes());
+    let manifest = Manifest::first(id, &root);
+    let manifest_text = manifest.render();
+
+    undo.vault = Some(vault_dir.clone());
+    std::fs::create_dir(&vault_dir).map_err(Error::io("create", &vault_dir))?;
+    let folder = Folder::open(&vault_dir)?;
+    if created_key {
+        let hints = KeyHints { vault: Some(id), owner: Some(verifying.fingerprint()), agent: None };
+        home::create_private(&key_file, identities.to_key_file(&hints).expose())?;
+        undo.key = Some(key_file.clone());
+    }
+    let (txn, _) = Txn::begin(&folder, repo, Wait::default())?;
+    let stage = txn.stage();
+    stage.put(&layout::root(1), root_text.as_bytes())?;
+    stage.put(&layout::root_sig(1), signing.sign(Namespace::Root, root_text.as_bytes())?.armored()?.as_bytes())?;
+    stage.put(layout::MANIFEST, manifest_text.as_bytes())?;
+    stage.put(
+        layout::MANIFEST_SIG,
+        signing.sign(Namespace::Manifest, manifest_text.as_bytes())?.armored()?.as_bytes(),
+    )?;
+    stage.put(layout::CONFIG, config(id).as_bytes())?;
+    stage.put(layout::OWNER_PUB, root.owner_pub().as_bytes())?;
+    stage.put(layout::ALLOWED_SIGNERS, root.allowed_signers().as_bytes())?;
+    stage.put(&layout::signing_key(&owner), &escrow::seal_signing_key(&signing, &recipient, &context.prompt)?)?;
+    stage.put(layout::GITIGNORE, layout::GITIGNORE_TEXT.as_bytes())?;
+    stage.put(layout::GITATTRIBUTES, layout::gitattributes().as_bytes())?;
+    txn.repo().protect_bytes()?;
+    let commit = txn.commit("agent-vault: create the vault", owner.as_str(), &signing)?;
+    undo.keep();
+
+    let pin = roots::from_first(&folder, root_text.as_bytes())?;
+    let vault = Vault::assemble(vault_dir, folder, context, pin);
+    vault.remember(true);
+    let tree = Repo::open(&vault.dir)?.vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
+    let digest = crate::digest::Digest::of(manifest_text.as_bytes());
+    let _ = vault.memory().set_mark(id, &vault.dir, &Mark { serial: manifest.serial, manifest: digest, tree });
+    Ok(Initialised {
+        vault,
+        created_repository,
+        owner_key: key_file,
+        created_key,
+        has_author,
+        commit: commit.to_string(),
+    })
+}
+
+/// `config.yaml`: what 0.1.0 wants to see, and the id as a hint. Nothing rests on it.
+pub(crate) fn config(id: VaultId) -> String {
+    format!("version: 1\nencryption: {{format: age}}\nvault: {}\n", crate::yaml::scalar(&id.to_string()))
+}
+
+/// A name made of Git's `user.name` (`Eric Müller` becomes `eric`), else `owner`.
+fn owner_name(repo: &Repo) -> OwnerName {
+    let user = repo.user_name().unwrap_or_default().to_lowercase();
+    let first = user.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| !word.is_empty()).unwrap_or("owner");
+    OwnerName::parse(first)
+        .or_else(|_| OwnerName::parse("owner"))
+        .unwrap_or_else(|_| unreachable!("a constant name is valid"))
+}

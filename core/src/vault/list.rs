@@ -1,0 +1,176 @@
+//! Every secret's metadata, verified; quick when nothing changed.
+
+use super::{Trusted, Vault};
+use crate::cache::Cache;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::folder::{Folder, Kind};
+use crate::layout::{self, Part};
+use crate::metadata::Metadata;
+use crate::name::{GroupName, SecretPath};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// One secret in a listing. Plain text and numbers: 10,000 of them are read back from the cache in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The secret's path.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// When it was made, in seconds since 1970.
+    pub created: i64,
+    /// When its value was last set, in seconds since 1970.
+    pub rotated: i64,
+    /// When it expires, in seconds since 1970.
+    pub expires: Option<i64>,
+    /// One line for people.
+    pub description: Option<String>,
+    /// The agents that can read it.
+    pub authorized_agents: Vec<String>,
+    /// The agents that may read it beyond its group.
+    pub agents: Vec<String>,
+    /// Counts every write.
+    pub revision: u64,
+    /// Counts changes of the value.
+    pub value_revision: u64,
+    /// Keys that could read the value and no longer may.
+    pub exposed_to: Vec<String>,
+}
+
+impl Row {
+    fn of(metadata: &Metadata) -> Self {
+        let texts = |names: &[crate::name::AgentName]| names.iter().map(ToString::to_string).collect();
+        Self {
+            name: metadata.name.to_string(),
+            group: metadata.group.to_string(),
+            created: metadata.created.unix(),
+            rotated: metadata.rotated.unix(),
+            expires: metadata.expires.map(|time| time.unix()),
+            description: metadata.description.clone(),
+            authorized_agents: texts(&metadata.authorized_agents),
+            agents: texts(&metadata.agents),
+            revision: metadata.revision,
+            value_revision: metadata.value_revision,
+            exposed_to: metadata.exposed_to.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What a listing found.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The secrets whose metadata verified, by name.
+    pub rows: Vec<Row>,
+    /// The files that did not.
+    pub broken: Vec<Error>,
+}
+
+impl Vault {
+    /// Every secret (of a group, if one is named), its metadata verified. Values and ciphertexts are not looked at.
+    ///
+    /// # Errors
+    /// Those of the folder itself; a single broken file does not hide the others ([`Listing::broken`]).
+    pub fn list(&self, group: Option<&GroupName>) -> Result<Listing> {
+        let trusted = self.current()?;
+        let cache = Cache::load(&self.context.home, self.id, &self.dir, trusted.pin.digest);
+        let files = scan(&self.folder)?;
+        let fresh: Vec<Result<Row>> = files
+            .par_iter()
+            .filter(|(path, stamp)| cache.row(path, stamp).is_none())
+            .map(|(path, _)| self.verified_row(path, &trusted))
+            .collect();
+        let changed = !fresh.is_empty() || cache.len() != files.len();
+        let mut listing = Listing::default();
+        let mut fresh = fresh.into_iter();
+        let mut kept = Vec::with_capacity(files.len());
+        for (path, stamp) in &files {
+            match cache.row(path, stamp) {
+                Some(row) => kept.push((*stamp, row.clone())),
+                None => match fresh.next() {
+                    Some(Ok(row)) => kept.push((*stamp, row)),
+                    Some(Err(error)) => listing.broken.push(error),
+                    None => {}
+                },
+            }
+        }
+        if changed {
+            Cache::store(&self.context.home, self.id, &self.dir, trusted.pin.digest, &kept);
+        }
+        listing.rows = kept
+            .into_iter()
+            .map(|(_, row)| row)
+            .filter(|row| group.is_none_or(|group| row.group == group.as_str()))
+            .collect();
+        listing.rows.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(listing)
+    }
+
+    fn verified_row(&self, path: &SecretPath, trusted: &Trusted) -> Result<Row> {
+        self.verified_metadata(path, trusted).map(|(metadata, _)| Row::of(&metadata))
+    }
+
+    /// One secret's metadata and the digest of its file, without remembering either.
+    pub(crate) fn verified_metadata(&self, path: &SecretPath, trusted: &Trusted) -> Result<(Metadata, Digest)> {
+        let relative = layout::secret(path, Part::Meta);
+        let bytes = self.folder.read(&relative, layout::limit::DOCUMENT)?.ok_or_else(|| Error::NotFound {
+            what: "secret",
+            name: path.to_string(),
+            near: None,
+        })?;
+        Ok((self.verify_metadata(path, &bytes, trusted)?, Digest::of(&bytes)))
+    }
+
+    /// Every secret's verified metadata; the first broken file is an error.
+    pub(crate) fn all_metadata(&self, trusted: &Trusted) -> Result<Vec<(Metadata, Digest)>> {
+        paths(&self.folder)?.par_iter().map(|path| self.verified_metadata(path, trusted)).collect()
+    }
+}
+
+/// Every `.meta` with its stamp, in the order of their files.
+fn scan(folder: &Folder) -> Result<Vec<(SecretPath, crate::folder::Stamp)>> {
+    let mut folders = vec![layout::SECRETS.to_owned()];
+    let mut found = Vec::new();
+    while !folders.is_empty() {
+        let level: Vec<_> = folders.par_iter().map(|relative| folder.scan(relative)).collect::<Result<_>>()?;
+        let parents = std::mem::take(&mut folders);
+        for (parent, entries) in parents.iter().zip(level) {
+            for (entry, stamp) in entries {
+                let relative = format!("{parent}/{}", entry.name);
+                match (entry.kind, stamp, layout::parse_secret(&relative)) {
+                    (Kind::Folder, ..) => folders.push(relative),
+                    (Kind::File, Some(stamp), Some((path, Part::Meta))) => found.push((path, stamp)),
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The secrets that have a `.meta`, sorted.
+pub(crate) fn paths(folder: &Folder) -> Result<Vec<SecretPath>> {
+    let mut paths: Vec<SecretPath> = tree(folder, layout::SECRETS)?
+        .into_iter()
+        .filter_map(|(relative, _)| layout::parse_secret(&relative))
+        .filter_map(|(path, part)| (part == Part::Meta).then_some(path))
+        .collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// Every entry below `start` that is no folder, with its kind.
+pub(crate) fn tree(folder: &Folder, start: &str) -> Result<Vec<(String, Kind)>> {
+    let mut folders = vec![start.to_owned()];
+    let mut found = Vec::new();
+    while let Some(parent) = folders.pop() {
+        for entry in folder.list(&parent)? {
+            let relative = if parent.is_empty() { entry.name } else { format!("{parent}/{}", entry.name) };
+            match entry.kind {
+                Kind::Folder => folders.push(relative),
+                kind => found.push((relative, kind)),
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,43 @@
+//! An owner who unlocked the signing key: every writing call goes through one.
+
+use super::Vault;
+use crate::error::{Error, Result};
+use crate::escrow;
+use crate::identity::Identities;
+use crate::name::OwnerName;
+use crate::signing::SigningKey;
+
+/// An owner at work. The signing key is wiped when this is dropped.
+pub struct Owner<'v> {
+    pub(super) vault: &'v Vault,
+    pub(super) identities: &'v Identities,
+    pub(super) name: OwnerName,
+    pub(super) key: SigningKey,
+}
+
+impl Vault {
+    /// Opens the signing key of the owner whom `identities` belong to.
+    ///
+    /// # Errors
+    /// [`Error::NotOwner`]; [`Error::Tampered`] when the escrow holds another key than the root names.
+    pub fn unlock<'v>(&'v self, identities: &'v Identities) -> Result<Owner<'v>> {
+        let trusted = self.current()?;
+        let known: Vec<_> = identities.recipients().collect();
+        let owners = &trusted.root.owners;
+        // An identity whose public key is known opens its own escrow only; a plugin's is tried on each.
+        let candidates = owners.iter().filter(|owner| known.is_empty() || known.contains(&&owner.public_key));
+        for owner in candidates {
+            if let Some(key) = escrow::open_signing_key(&self.folder, owner, identities)? {
+                return Ok(Owner { vault: self, identities, name: owner.name.clone(), key });
+            }
+        }
+        Err(Error::NotOwner { keys: identities.describe() })
+    }
+}
+
+impl Owner<'_> {
+    /// The owner's name.
+    pub fn name(&self) -> &OwnerName {
+        &self.name
+    }
+}

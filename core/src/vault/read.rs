@@ -1,0 +1,286 @@
+//! Reading: two files, one signature, one digest, one decryption, whatever the size of the vault.
+
+use super::{Notice, Remembered, Trusted, Vault, lock};
+use crate::crypto::{self, Failure};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::identity::Identities;
+use crate::layout::{self, Part, limit};
+use crate::manifest::Manifest;
+use crate::metadata::{self, Metadata, Tombstone};
+use crate::name::{SecretPath, nearest};
+use crate::repo::Repo;
+use crate::roots;
+use crate::secret::SecretBytes;
+use crate::signing::Namespace;
+use crate::trust::{Age, Seen, age};
+use crate::txn::Workshop;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a reader waits for a pair of files to fit together.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A decrypted secret.
+pub struct Secret {
+    /// The value, byte for byte.
+    pub value: SecretBytes,
+    /// Its verified metadata.
+    pub metadata: Arc<Metadata>,
+}
+
+/// The two files of a secret, verified and fitting.
+struct Pair {
+    metadata: Arc<Metadata>,
+    digest: Digest,
+    ciphertext: Vec<u8>,
+}
+
+impl Vault {
+    /// Reads one secret: verifies its metadata under the pinned root, checks the ciphertext's digest and that nothing
+    /// newer was seen here, and only then decrypts. Takes no lock and reads no manifest.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Tampered`], [`Error::Rollback`] or [`Error::Diverged`], naming the file;
+    /// [`Error::NotAuthorized`] when no identity is among the recipients; [`Error::Corrupt`] for anything else.
+    pub fn get(&self, path: &SecretPath, identities: &Identities) -> Result<Secret> {
+        let trusted = self.current()?;
+        let pair = self.pair(path, &trusted)?;
+        self.check_age(path, Part::Meta, Seen { revision: pair.metadata.revision, digest: pair.digest })?;
+        let value =
+            crypto::decrypt(identities, &pair.ciphertext, &pair.metadata.recipients).map_err(
+                |failure| match failure {
+                    Failure::NotRecipient => {
+                        Error::NotAuthorized { name: path.to_string(), keys: identities.describe() }
+                    }
+                    Failure::Corrupt(reason) => {
+                        Error::corrupt(self.folder.path(&layout::secret(path, Part::Enc)), reason)
+                    }
+                },
+            )?;
+        Ok(Secret { value, metadata: pair.metadata })
+    }
+
+    /// One secret's verified metadata; its value is not looked at.
+    ///
+    /// # Errors
+    /// As [`Vault::get`].
+    pub fn metadata(&self, path: &SecretPath) -> Result<Arc<Metadata>> {
+        let trusted = self.current()?;
+        match self.read_metadata(path, &trusted)? {
+            Some(found) => {
+                self.check_age(path, Part::Meta, Seen { revision: found.metadata.revision, digest: found.digest })?;
+                Ok(found.metadata.clone())
+            }
+            None => Err(self.absent(path, &trusted)),
+        }
+    }
+
+    /// The verified manifest.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`], [`Error::Rollback`], [`Error::Diverged`].
+    pub fn manifest(&self) -> Result<Manifest> {
+        let trusted = self.current()?;
+        self.manifest_with_digest(&trusted).map(|(manifest, _)| manifest)
+    }
+
+    /// The verified manifest and the digest of its file.
+    pub(crate) fn manifest_with_digest(&self, trusted: &Trusted) -> Result<(Manifest, Digest)> {
+        let start = Instant::now();
+        loop {
+            // The two files are replaced one after the other: while they do not fit, look into the journal, and again.
+            let error = match self.verify_manifest(trusted, |relative, limit| self.folder.read(relative, limit)) {
+                Err(error @ Error::Tampered { .. }) => error,
+                done => return done,
+            };
+            let Some((workshop, journal)) = self.journal() else {
+                if start.elapsed() >= Duration::from_millis(20) {
+                    return Err(error);
+                }
+                std::thread::sleep(Duration::from_millis(2));
+                continue;
+            };
+            let pending = self.verify_manifest(trusted, |relative, limit| {
+                match workshop.pending(&self.folder, &journal, relative, limit) {
+                    Some(bytes) => Ok(Some(bytes)),
+                    None => self.folder.read(relative, limit),
+                }
+            });
+            if pending.is_ok() || start.elapsed() >= PATIENCE {
+                return pending;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Verifies the manifest that `read` finds.
+    fn verify_manifest(
+        &self,
+        trusted: &Trusted,
+        read: impl Fn(&str, u64) -> Result<Option<Vec<u8>>>,
+    ) -> Result<(Manifest, Digest)> {
+        let file = self.folder.path(layout::MANIFEST);
+        let tampered = |reason: String| Error::tampered(&file, reason);
+        let bytes =
+            read(layout::MANIFEST, limit::MANIFEST)?.ok_or_else(|| tampered("the manifest is missing".into()))?;
+        let signature = read(layout::MANIFEST_SIG, limit::SMALL)?;
+        roots::check(signature.as_deref(), &bytes, Namespace::Manifest, trusted.root.signing_keys())
+            .map_err(tampered)?;
+        let manifest = Manifest::parse(&bytes, self.id, &trusted.root).map_err(tampered)?;
+        let digest = Digest::of(&bytes);
+        self.memory().check_mark(self.id, &self.dir, manifest.serial, digest, &file, self.context.allow_old)?;
+        Ok((manifest, digest))
+    }
+
+    /// The journal of a writer at work, or of one that died.
+    fn journal(&self) -> Option<(Workshop, crate::txn::Journal)> {
+        let workshop = Workshop::new(&Repo::open(&self.dir).ok()?);
+        let journal = workshop.read_journal().ok()??;
+        Some((workshop, journal))
+    }
+
+    /// Reads and verifies `.meta`; remembers the verification of byte-identical metadata under the same root.
+    pub(crate) fn read_metadata(&self, path: &SecretPath, trusted: &Trusted) -> Result<Option<Arc<Remembered>>> {
+        let relative = layout::secret(path, Part::Meta);
+        let Some(bytes) = self.folder.read(&relative, limit::DOCUMENT)? else { return Ok(None) };
+        if let Some(known) = lock(&self.verified).get(path)
+            && known.root == trusted.pin.root
+            && known.bytes == bytes
+        {
+            return Ok(Some(known.clone()));
+        }
+        let metadata = match self.verify_metadata(path, &bytes, trusted) {
+            Err(_) if !self.is_spelled(&relative) => return Ok(None),
+            other => Arc::new(other?),
+        };
+        let digest = Digest::of(&bytes);
+        let remembered = Arc::new(Remembered { root: trusted.pin.root, bytes, metadata, digest });
+        lock(&self.verified).insert(path.clone(), remembered.clone());
+        Ok(Some(remembered))
+    }
+
+    /// Verifies, then parses, the bytes of a `.meta`.
+    pub(crate) fn verify_metadata(&self, path: &SecretPath, bytes: &[u8], trusted: &Trusted) -> Result<Metadata> {
+        let verified = metadata::split_signed(bytes).and_then(|(body, signature)| {
+            signature.verify(Namespace::Secret, body, trusted.root.signing_keys())?;
+            Metadata::parse(body, self.id, path)
+        });
+        verified.map_err(|reason| Error::tampered(self.folder.path(&layout::secret(path, Part::Meta)), reason))
+    }
+
+    /// Reads and verifies `.gone`.
+    pub(crate) fn read_tombstone(&self, path: &SecretPath, trusted: &Trusted) -> Result<Option<(Tombstone, Digest)>> {
+        let relative = layout::secret(path, Part::Gone);
+        let Some(bytes) = self.folder.read(&relative, limit::DOCUMENT)? else { return Ok(None) };
+        let verified = metadata::split_signed(&bytes).and_then(|(body, signature)| {
+            signature.verify(Namespace::Secret, body, trusted.root.signing_keys())?;
+            Tombstone::parse(body, self.id, path)
+        });
+        let gone = verified.map_err(|reason| Error::tampered(self.folder.path(&relative), reason))?;
+        Ok(Some((gone, Digest::of(&bytes))))
+    }
+
+    /// Whether a file has exactly this name: on a file system that ignores case, another spelling also opens it.
+    fn is_spelled(&self, relative: &str) -> bool {
+        relative.match_indices('/').map(|(at, _)| at).chain([relative.len()]).all(|end| {
+            let (folder, name) = relative[..end].rsplit_once('/').unwrap_or(("", &relative[..end]));
+            self.folder.list(folder).is_ok_and(|entries| entries.iter().any(|entry| entry.name == name))
+        })
+    }
+
+    /// The two files of a secret, from the work tree or, while a transaction is being finished, from its journal.
+    fn pair(&self, path: &SecretPath, trusted: &Trusted) -> Result<Pair> {
+        let enc = layout::secret(path, Part::Enc);
+        let start = Instant::now();
+        loop {
+            let Some(found) = self.read_metadata(path, trusted)? else { return Err(self.absent(path, trusted)) };
+            let ciphertext = self.folder.read(&enc, limit::CIPHERTEXT)?;
+            match ciphertext {
+                Some(ciphertext) if Digest::of(&ciphertext) == found.metadata.digest => {
+                    return Ok(Pair { metadata: found.metadata.clone(), digest: found.digest, ciphertext });
+                }
+                other => {
+                    if let Some(pair) = self.pair_from_journal(path, trusted) {
+                        return Ok(pair);
+                    }
+                    if start.elapsed() >= PATIENCE {
+                        let reason = match other {
+                            Some(_) => "it is not the ciphertext that its metadata was signed for: it was replaced",
+                            None => "the ciphertext is missing",
+                        };
+                        return Err(Error::tampered(self.folder.path(&enc), reason));
+                    }
+                }
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// The pair that an unfinished transaction is about to put in place.
+    fn pair_from_journal(&self, path: &SecretPath, trusted: &Trusted) -> Option<Pair> {
+        let (workshop, journal) = self.journal()?;
+        let part = |part, limit| workshop.pending(&self.folder, &journal, &layout::secret(path, part), limit);
+        let bytes = part(Part::Meta, limit::DOCUMENT)?;
+        let metadata = self.verify_metadata(path, &bytes, trusted).ok()?;
+        let ciphertext = part(Part::Enc, limit::CIPHERTEXT)
+            .or_else(|| self.folder.read(&layout::secret(path, Part::Enc), limit::CIPHERTEXT).ok().flatten())?;
+        (Digest::of(&ciphertext) == metadata.digest).then(|| Pair {
+            metadata: Arc::new(metadata),
+            digest: Digest::of(&bytes),
+            ciphertext,
+        })
+    }
+
+    /// Compares with what was seen here, and remembers what is newer.
+    pub(super) fn check_age(&self, path: &SecretPath, part: Part, found: Seen) -> Result<()> {
+        let memory = self.memory();
+        let seen = memory.seen(self.id, path)?;
+        let file = || self.folder.path(&layout::secret(path, part));
+        match age(seen.as_ref(), &found) {
+            Age::Same => Ok(()),
+            Age::Newer => {
+                if let Err(error) = memory.set_seen(self.id, path, found) {
+                    self.notify(Notice::NotRemembered { reason: error.to_string() });
+                }
+                Ok(())
+            }
+            Age::Older | Age::Forked if self.context.allow_old => {
+                self.notify(Notice::OldState { path: path.clone() });
+                Ok(())
+            }
+            Age::Older => {
+                Err(Error::Rollback { file: file(), found: found.revision, seen: seen.map_or(0, |seen| seen.revision) })
+            }
+            Age::Forked => Err(Error::Diverged { file: file(), revision: found.revision }),
+        }
+    }
+
+    /// What a missing `.meta` means: never there, properly removed, or made to vanish.
+    fn absent(&self, path: &SecretPath, trusted: &Trusted) -> Error {
+        let not_found = || Error::NotFound { what: "secret", name: path.to_string(), near: self.nearest_secret(path) };
+        match self.read_tombstone(path, trusted) {
+            Err(error) => error,
+            Ok(Some((gone, digest))) => {
+                match self.check_age(path, Part::Gone, Seen { revision: gone.revision, digest }) {
+                    Ok(()) => not_found(),
+                    Err(error) => error,
+                }
+            }
+            Ok(None) => match self.memory().seen(self.id, path) {
+                Ok(Some(seen)) if !self.context.allow_old => Error::Rollback {
+                    file: self.folder.path(&layout::secret(path, Part::Meta)),
+                    found: 0,
+                    seen: seen.revision,
+                },
+                _ => not_found(),
+            },
+        }
+    }
+
+    /// The existing secret whose name is most like `path`.
+    pub(crate) fn nearest_secret(&self, path: &SecretPath) -> Option<String> {
+        let names = super::list::paths(&self.folder).ok()?;
+        nearest(path.as_str(), names.iter().map(SecretPath::as_str))
+    }
+}

@@ -1,0 +1,292 @@
+//! A writing session: locks held, manifest verified, derived files checked. Ends in one commit or leaves nothing.
+
+use super::{Notice, Owner, Progress, Trusted, Vault};
+use crate::crypto::{self, Failure};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::identity::Identities;
+use crate::layout::{self, Part, limit};
+use crate::manifest::Manifest;
+use crate::metadata::{self, Metadata, Tombstone};
+use crate::name::SecretPath;
+use crate::policy::{Policy, Readers, Step};
+use crate::repo::Repo;
+use crate::signing::{Namespace, SigningKey};
+use crate::trust::{Mark, Seen};
+use crate::txn::{Recovered, Stage, Txn, Wait};
+use crate::yaml::Document;
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// See the module.
+pub(super) struct Session<'o> {
+    owner: &'o Owner<'o>,
+    pub(super) vault: &'o Vault,
+    pub(super) trusted: Arc<Trusted>,
+    pub(super) manifest: Manifest,
+    manifest_digest: Digest,
+    txn: Txn<'o>,
+    /// What to remember of secrets once the commit is made.
+    seen: Mutex<Vec<(SecretPath, Seen)>>,
+}
+
+impl Owner<'_> {
+    /// Begins a change.
+    pub(super) fn begin(&self) -> Result<Session<'_>> {
+        let vault = self.vault;
+        let repo = Repo::open(&vault.dir)?;
+        let (txn, recovered) = Txn::begin(&vault.folder, repo, Wait::default())?;
+        vault.tell_recovered(&recovered);
+        // Everything is read after the locks are held: what another writer just did is part of it.
+        let trusted = vault.current()?;
+        if !trusted.root.owners.iter().any(|owner| owner.signing_key == self.key.verifying_key()) {
+            return Err(Error::NotOwner { keys: self.identities.describe() });
+        }
+        let (manifest, manifest_digest) = vault.manifest_with_digest(&trusted)?;
+        vault.check_derived(&trusted.root, &manifest)?;
+        txn.repo().protect_bytes()?;
+        let session = Session { owner: self, vault, trusted, manifest, manifest_digest, txn, seen: Mutex::default() };
+        session.check_foreign_commits()?;
+        Ok(session)
+    }
+}
+
+impl Vault {
+    /// Turns what recovery did into a notice.
+    pub(crate) fn tell_recovered(&self, recovered: &Recovered) {
+        match recovered {
+            Recovered::Nothing | Recovered::Forgotten => {}
+            Recovered::Finished(paths) => self.notify(Notice::Finished { files: paths.len() }),
+            Recovered::SetAside(folder, reason) => self.notify(Notice::SetAside { folder: folder.clone(), reason }),
+        }
+    }
+}
+
+impl<'o> Session<'o> {
+    /// A signed commit attests the whole vault tree: before one is made on a commit that this machine did not make or
+    /// verify, everything in it is verified.
+    fn check_foreign_commits(&self) -> Result<()> {
+        let tree = self.txn.repo().vault_tree(self.txn.head().commit)?.map(|oid| oid.to_string());
+        let mark = self.vault.memory().mark(self.vault.id, &self.vault.dir)?;
+        if tree.is_some() && tree == mark.map(|mark| mark.tree) {
+            return Ok(());
+        }
+        self.vault.survey(&self.trusted)?.first_violation().map_or(Ok(()), Err)
+    }
+
+    /// The clock.
+    pub(super) fn now(&self) -> crate::time::Timestamp {
+        self.vault.context.now()
+    }
+
+    /// Who may read what, under the manifest of this session.
+    pub(super) fn policy(&self) -> Policy<'_> {
+        Policy::new(&self.trusted.root, &self.manifest)
+    }
+
+    /// The owner's identities.
+    pub(super) fn identities(&self) -> &'o Identities {
+        self.owner.identities
+    }
+
+    fn stage(&self) -> Stage<'_> {
+        self.txn.stage()
+    }
+
+    /// A secret's verified metadata, if there is one, and the digest of its file.
+    pub(super) fn metadata(&self, path: &SecretPath) -> Result<Option<(Metadata, Digest)>> {
+        let Some(found) = self.vault.read_metadata(path, &self.trusted)? else { return Ok(None) };
+        self.vault.check_age(path, Part::Meta, Seen { revision: found.metadata.revision, digest: found.digest })?;
+        Ok(Some(((*found.metadata).clone(), found.digest)))
+    }
+
+    /// A secret's verified tombstone, if there is one, and the digest of its file.
+    pub(super) fn tombstone(&self, path: &SecretPath) -> Result<Option<(Tombstone, Digest)>> {
+        self.vault.read_tombstone(path, &self.trusted)
+    }
+
+    /// The manifest's successor takes its place.
+    pub(super) fn put_manifest(&mut self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        let mut next = self.manifest.successor(self.manifest_digest);
+        change(&mut next);
+        let text = next.render();
+        let signature = self.owner.key.sign(Namespace::Manifest, text.as_bytes())?.armored()?;
+        self.stage().put(layout::MANIFEST, text.as_bytes())?;
+        self.stage().put(layout::MANIFEST_SIG, signature.as_bytes())?;
+        self.manifest_digest = Digest::of(text.as_bytes());
+        self.manifest = next;
+        Ok(())
+    }
+
+    /// Stages one of the vault's plain files.
+    pub(super) fn put(&self, relative: &str, bytes: &[u8]) -> Result<()> {
+        self.stage().put(relative, bytes)
+    }
+
+    /// Stages the removal of a file.
+    pub(super) fn delete(&self, relative: &str) -> Result<()> {
+        self.stage().delete(relative)
+    }
+
+    /// Encrypts a new value of a secret to `readers`; completes, signs and stages its metadata.
+    pub(super) fn seal(&self, metadata: Metadata, readers: &Readers, value: &[u8]) -> Result<Metadata> {
+        let ciphertext = crypto::encrypt(&readers.recipients, value, &self.vault.context.prompt)?;
+        let sealed = Metadata {
+            recipients: readers.ids(),
+            authorized_agents: readers.agents.clone(),
+            digest: Digest::of(&ciphertext),
+            ..metadata
+        };
+        self.sealer().stage(&sealed, Some(&ciphertext))?;
+        Ok(sealed)
+    }
+
+    /// Signs and stages metadata whose value stays as it is.
+    pub(super) fn resign(&self, metadata: &Metadata) -> Result<()> {
+        self.sealer().stage(metadata, None)
+    }
+
+    /// Moves a value as it is to another name: its ciphertext does not depend on it.
+    pub(super) fn relocate(&self, from: &SecretPath, metadata: &Metadata) -> Result<()> {
+        let ciphertext = self.vault.ciphertext(from, metadata.digest)?;
+        self.sealer().stage(metadata, Some(&ciphertext))
+    }
+
+    /// Puts a signed tombstone in place of a secret.
+    pub(super) fn bury(&self, metadata: &Metadata, digest: Digest) -> Result<()> {
+        let gone = Tombstone::of(metadata, digest);
+        let body = gone.render();
+        let signature = self.owner.key.sign(Namespace::Secret, body.as_bytes())?;
+        let bytes = metadata::join_signed(&body, &signature);
+        self.put(&layout::secret(&gone.name, Part::Gone), &bytes)?;
+        self.delete(&layout::secret(&gone.name, Part::Meta))?;
+        self.delete(&layout::secret(&gone.name, Part::Enc))?;
+        super::lock(&self.seen).push((gone.name, Seen { revision: gone.revision, digest: Digest::of(&bytes) }));
+        Ok(())
+    }
+
+    /// Runs a plan: on all cores, each value in memory only for its own step.
+    pub(super) fn apply(&self, steps: &[Step], progress: Progress<'_>) -> Result<Vec<Metadata>> {
+        let sealer = self.sealer();
+        let done = AtomicUsize::new(0);
+        steps
+            .par_iter()
+            .map(|step| {
+                let metadata = sealer.apply(step)?;
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, steps.len());
+                Ok(metadata)
+            })
+            .collect()
+    }
+
+    /// The part of the session that many threads may use.
+    fn sealer(&self) -> Sealer<'_> {
+        Sealer {
+            vault: self.vault,
+            owner: self.owner,
+            key: &self.owner.key,
+            trusted: &self.trusted,
+            stage: self.stage(),
+            seen: &self.seen,
+        }
+    }
+
+    /// Makes the change one signed commit, and remembers what is newest now. Returns the commit's id.
+    pub(super) fn commit(self, message: &str) -> Result<String> {
+        let Session { owner, vault, manifest, manifest_digest, txn, seen, .. } = self;
+        let (name, key) = (owner.name.to_string(), &owner.key);
+        let repo = Repo::open(&vault.dir)?;
+        let commit = txn.commit(&format!("agent-vault: {message}"), &name, key)?;
+        let memory = vault.memory();
+        let tree = repo.vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
+        let marked =
+            memory.set_mark(vault.id, &vault.dir, &Mark { serial: manifest.serial, manifest: manifest_digest, tree });
+        let seen = seen.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let remembered = seen.par_iter().try_for_each(|(path, seen)| memory.set_seen(vault.id, path, *seen));
+        if let Err(error) = marked.and(remembered) {
+            vault.notify(Notice::NotRemembered { reason: error.to_string() });
+        }
+        Ok(commit.to_string())
+    }
+}
+
+/// What one thread needs to seal a secret.
+struct Sealer<'s> {
+    vault: &'s Vault,
+    owner: &'s Owner<'s>,
+    key: &'s SigningKey,
+    trusted: &'s Trusted,
+    stage: Stage<'s>,
+    seen: &'s Mutex<Vec<(SecretPath, Seen)>>,
+}
+
+impl Sealer<'_> {
+    /// Signs metadata and stages it, with its ciphertext where that is new.
+    fn stage(&self, metadata: &Metadata, ciphertext: Option<&[u8]>) -> Result<()> {
+        let body = metadata.render();
+        let signature = self.key.sign(Namespace::Secret, body.as_bytes())?;
+        let bytes = metadata::join_signed(&body, &signature);
+        if let Some(ciphertext) = ciphertext {
+            self.stage.put(&layout::secret(&metadata.name, Part::Enc), ciphertext)?;
+        }
+        self.stage.put(&layout::secret(&metadata.name, Part::Meta), &bytes)?;
+        super::lock(self.seen)
+            .push((metadata.name.clone(), Seen { revision: metadata.revision, digest: Digest::of(&bytes) }));
+        Ok(())
+    }
+
+    /// One step of a plan.
+    fn apply(&self, step: &Step) -> Result<Metadata> {
+        let (fact, parent) = self.vault.verified_metadata(step.path(), self.trusted)?;
+        let next = Metadata {
+            group: step.group.clone(),
+            agents: step.agents.clone(),
+            revision: fact.revision + 1,
+            parents: vec![parent],
+            exposed_to: step.exposed_to(),
+            ..fact
+        };
+        if !step.reencrypt {
+            self.stage(&next, None)?;
+            return Ok(next);
+        }
+        let sealed = self.vault.ciphertext(step.path(), next.digest)?;
+        let value =
+            crypto::decrypt(self.owner.identities, &sealed, &next.recipients).map_err(|failure| match failure {
+                Failure::NotRecipient => {
+                    Error::NotAuthorized { name: step.path().to_string(), keys: self.owner.identities.describe() }
+                }
+                Failure::Corrupt(reason) => {
+                    Error::corrupt(self.vault.folder.path(&layout::secret(step.path(), Part::Enc)), reason)
+                }
+            })?;
+        let ciphertext = crypto::encrypt(&step.readers.recipients, value.expose(), &self.vault.context.prompt)?;
+        let next = Metadata {
+            recipients: step.readers.ids(),
+            authorized_agents: step.readers.agents.clone(),
+            digest: Digest::of(&ciphertext),
+            ..next
+        };
+        self.stage(&next, Some(&ciphertext))?;
+        Ok(next)
+    }
+}
+
+impl Vault {
+    /// A ciphertext with the digest that its metadata was signed for.
+    pub(crate) fn ciphertext(&self, path: &SecretPath, digest: Digest) -> Result<Vec<u8>> {
+        let relative = layout::secret(path, Part::Enc);
+        let file = self.folder.path(&relative);
+        let bytes = self
+            .folder
+            .read(&relative, limit::CIPHERTEXT)?
+            .ok_or_else(|| Error::tampered(&file, "the ciphertext is missing"))?;
+        if Digest::of(&bytes) == digest {
+            Ok(bytes)
+        } else {
+            Err(Error::tampered(file, "it is not the ciphertext that its metadata was signed for: it was replaced"))
+        }
+    }
+}

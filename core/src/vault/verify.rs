@@ -1,0 +1,193 @@
+//! Everything in a vault, looked at once: what `verify` counts and `check` judges.
+
+use super::{Trusted, Vault};
+use crate::crypto;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::folder::Kind;
+use crate::layout::{self, Part, limit};
+use crate::manifest::Manifest;
+use crate::metadata::Metadata;
+use crate::name::SecretPath;
+use crate::policy::{self, Policy, Subject};
+use crate::root::Root;
+use crate::roots;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// What `verify` counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Signed roots in the chain.
+    pub roots: u64,
+    /// Signatures that verified: roots, manifest, metadata, tombstones.
+    pub signatures: usize,
+    /// Ciphertexts whose digest is the signed one.
+    pub digests: usize,
+    /// Ciphertexts that are encrypted to exactly as many keys as policy names, and to those that it names.
+    pub recipient_sets: usize,
+}
+
+/// Everything in the vault.
+pub(crate) struct Survey {
+    pub manifest: Option<Manifest>,
+    pub secrets: BTreeMap<SecretPath, Metadata>,
+    /// What an owner did not sign, or signed otherwise. In the order of their files.
+    pub violations: Vec<Error>,
+    /// Files that no vault has.
+    pub strangers: Vec<(String, Kind)>,
+    pub counts: Counts,
+}
+
+impl Survey {
+    /// The first thing that an owner did not sign.
+    pub(crate) fn first_violation(self) -> Option<Error> {
+        self.violations.into_iter().next()
+    }
+}
+
+impl Vault {
+    /// Verifies every signature, digest and recipient set.
+    ///
+    /// # Errors
+    /// The first [`Error::Tampered`] (or other error) found.
+    pub fn verify(&self) -> Result<Counts> {
+        let trusted = self.current()?;
+        let survey = self.survey(&trusted)?;
+        let counts = survey.counts;
+        survey.first_violation().map_or(Ok(counts), Err)
+    }
+
+    /// Looks at everything; what is wrong is collected, not returned as an error.
+    pub(crate) fn survey(&self, trusted: &Trusted) -> Result<Survey> {
+        let mut survey = Survey {
+            manifest: None,
+            secrets: BTreeMap::new(),
+            violations: Vec::new(),
+            strangers: Vec::new(),
+            counts: Counts::default(),
+        };
+        match self.verify_chain(trusted) {
+            Ok(roots) => (survey.counts.roots, survey.counts.signatures) = (roots, roots as usize),
+            Err(error) => survey.violations.push(error),
+        }
+        match self.manifest_with_digest(trusted) {
+            Ok((manifest, _)) => {
+                survey.counts.signatures += 1;
+                if let Err(error) = self.check_derived(&trusted.root, &manifest) {
+                    survey.violations.push(error);
+                }
+                survey.manifest = Some(manifest);
+            }
+            Err(error) => survey.violations.push(error),
+        }
+        let files = super::list::tree(&self.folder, "")?;
+        let mut parts: BTreeMap<SecretPath, Vec<Part>> = BTreeMap::new();
+        for (relative, kind) in files {
+            match (kind, layout::parse_secret(&relative)) {
+                (Kind::File, Some((path, part))) => parts.entry(path).or_default().push(part),
+                (Kind::File, None) if layout::is_ours(&relative) => {}
+                _ => survey.strangers.push((relative, kind)),
+            }
+        }
+        survey.strangers.sort_by(|a, b| a.0.cmp(&b.0));
+        let policy = survey.manifest.as_ref().map(|manifest| Policy::new(&trusted.root, manifest));
+        let found: Vec<_> =
+            parts.par_iter().map(|(path, parts)| self.verify_secret(path, parts, trusted, policy.as_ref())).collect();
+        for result in found {
+            match result {
+                Ok((metadata, counts)) => {
+                    survey.counts.signatures += counts.signatures;
+                    survey.counts.digests += counts.digests;
+                    survey.counts.recipient_sets += counts.recipient_sets;
+                    if let Some(metadata) = metadata {
+                        survey.secrets.insert(metadata.name.clone(), metadata);
+                    }
+                }
+                Err(error) => survey.violations.push(error),
+            }
+        }
+        Ok(survey)
+    }
+
+    /// The whole chain from root 1, which must end where this machine is.
+    fn verify_chain(&self, trusted: &Trusted) -> Result<u64> {
+        let first = roots::first(&self.folder)?
+            .ok_or_else(|| Error::tampered(self.folder.path(&layout::root(1)), "it is missing"))?;
+        let end = roots::from_first(&self.folder, &first)?;
+        if end.digest != trusted.pin.digest {
+            return Err(Error::tampered(
+                self.folder.path(layout::ROOTS),
+                "the chain of roots does not end at the root that is pinned here",
+            ));
+        }
+        Ok(end.root)
+    }
+
+    /// One secret's files: a signed pair that fits, or a signed tombstone.
+    fn verify_secret(
+        &self,
+        path: &SecretPath,
+        parts: &[Part],
+        trusted: &Trusted,
+        policy: Option<&Policy<'_>>,
+    ) -> Result<(Option<Metadata>, Counts)> {
+        let file = |part| self.folder.path(&layout::secret(path, part));
+        let mut counts = Counts::default();
+        let gone = if parts.contains(&Part::Gone) { self.read_tombstone(path, trusted)? } else { None };
+        counts.signatures += usize::from(gone.is_some());
+        if !parts.contains(&Part::Meta) {
+            return match parts.contains(&Part::Enc) {
+                true => Err(Error::tampered(file(Part::Enc), "it has no signed metadata: an orphan")),
+                false => Ok((None, counts)),
+            };
+        }
+        let (metadata, _) = self.verified_metadata(path, trusted)?;
+        counts.signatures += 1;
+        if gone.is_some_and(|(gone, _)| gone.revision > metadata.revision) {
+            return Err(Error::tampered(
+                file(Part::Meta),
+                "it stands beside the tombstone that removed it: an older state was put back",
+            ));
+        }
+        let ciphertext = self.folder.read(&layout::secret(path, Part::Enc), limit::CIPHERTEXT)?;
+        let ciphertext = ciphertext.ok_or_else(|| Error::tampered(file(Part::Enc), "the ciphertext is missing"))?;
+        if Digest::of(&ciphertext) != metadata.digest {
+            return Err(Error::tampered(
+                file(Part::Enc),
+                "it is not the ciphertext that its metadata was signed for: it was replaced",
+            ));
+        }
+        counts.digests += 1;
+        match crypto::stanza_count(&ciphertext) {
+            Some(count) if count >= metadata.recipients.len() => {}
+            _ => return Err(Error::tampered(file(Part::Enc), "it is encrypted to fewer keys than its metadata names")),
+        }
+        if policy.is_some_and(|policy| policy::plan(policy, [Subject::unchanged(metadata.clone())]).is_empty()) {
+            counts.recipient_sets += 1;
+        }
+        Ok((Some(metadata), counts))
+    }
+
+    /// The files that repeat what is signed elsewhere, for old readers and for `ssh-keygen`: they must agree with it.
+    pub(crate) fn check_derived(&self, root: &Root, manifest: &Manifest) -> Result<()> {
+        let expect = |relative: &str, text: &str, signed: &str| match self.folder.read(relative, limit::MANIFEST)? {
+            Some(bytes) if bytes == text.as_bytes() => Ok(()),
+            Some(bytes) if bytes.contains(&b'\r') => Err(Error::tampered(
+                self.folder.path(relative),
+                "line endings changed by Git: it holds carriage returns",
+            )),
+            Some(_) => Err(Error::tampered(
+                self.folder.path(relative),
+                format!("it does not agree with the signed {signed}: it was changed"),
+            )),
+            None => Err(Error::tampered(self.folder.path(relative), "it is missing")),
+        };
+        expect(layout::OWNER_PUB, &root.owner_pub(), "root")?;
+        expect(layout::ALLOWED_SIGNERS, &root.allowed_signers(), "root")?;
+        expect(layout::CONFIG, &super::init::config(self.id), "root")?;
+        manifest.agents.par_iter().try_for_each(|agent| {
+            expect(&layout::agent_public(&agent.name), &format!("{}\n", agent.public_key), "manifest")
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! The documents' YAML: parsed by a bounded library, and accepted only in one canonical rendering.
+//!
+//! [`parse`] refuses whatever does not come out the same when it is rendered again. Comments, anchors, tags,
+//! duplicate keys, other quoting, hidden text: none of them survives that, so none is possible.
+
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::fmt::Display;
+
+/// A document with one canonical rendering.
+pub(crate) trait Document: DeserializeOwned {
+    /// The canonical text, ending with LF.
+    fn render(&self) -> String;
+}
+
+/// Parses the canonical text of a document; `Err` says what is wrong with it.
+pub(crate) fn parse<D: Document>(bytes: &[u8]) -> Result<D, String> {
+    let text = readable(bytes)?;
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 8,
+            max_anchors: 0,
+            max_aliases: 0,
+            max_documents: 1,
+            max_events: 4_000_000,
+            max_nodes: 2_000_000,
+            max_total_scalar_bytes: 64 << 20,
+        },
+    };
+    let document: D = serde_saphyr::from_str_with_options(text, options).map_err(|error| first_line(&error))?;
+    if document.render() != text {
+        return Err("it is not in the canonical rendering of its format (hidden, reordered or repeated text?)".into());
+    }
+    Ok(document)
+}
+
+/// Text without the characters that hide or change text.
+fn readable(bytes: &[u8]) -> Result<&str, String> {
+    if bytes.contains(&b'\r') {
+        return Err("line endings changed by Git: it holds carriage returns (check core.autocrlf and .gitattributes, then check the file out again)".into());
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_string())?;
+    match text.chars().find(|c| !is_plain(*c) && *c != '\n') {
+        Some(c) => Err(format!("it holds the control character U+{:04X}", c as u32)),
+        None => Ok(text),
+    }
+}
+
+/// Whether a character may stand in a document (LF aside): nothing that a terminal or an editor would not show as itself.
+pub(crate) fn is_plain(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}' | '\u{61c}' | '\u{feff}')
+}
+
+/// The library's message, without the excerpt of the document that follows it.
+fn first_line(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    crate::error::printable(text.lines().next().unwrap_or("it is not YAML"))
+}
+
+/// Renders the fields of a document in order.
+#[derive(Default)]
+pub(crate) struct Renderer(String);
+
+impl Renderer {
+    /// `key: value`
+    pub(crate) fn field(&mut self, key: &str, value: impl Display) {
+        self.0.push_str(&format!("{key}: {}\n", scalar(&value.to_string())));
+    }
+
+    /// `key: value` for numbers, booleans and timestamps, which stand as they are.
+    pub(crate) fn literal(&mut self, key: &str, value: impl Display) {
+        self.0.push_str(&format!("{key}: {value}\n"));
+    }
+
+    /// `key: value`, or nothing.
+    pub(crate) fn optional(&mut self, key: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.field(key, value);
+        }
+    }
+
+    /// `key: [a, b]`
+    pub(crate) fn list<T: Display>(&mut self, key: &str, items: &[T]) {
+        self.0.push_str(&format!("{key}: {}\n", flow(items)));
+    }
+
+    /// `key:` and one `  - {…}` a line, or `key: []`.
+    pub(crate) fn maps(&mut self, key: &str, items: impl IntoIterator<Item = String>) {
+        let mut items = items.into_iter().peekable();
+        if items.peek().is_none() {
+            self.0.push_str(&format!("{key}: []\n"));
+            return;
+        }
+        self.0.push_str(&format!("{key}:\n"));
+        for item in items {
+            self.0.push_str(&format!("  - {item}\n"));
+        }
+    }
+
+    /// A line as it is.
+    pub(crate) fn raw(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// The whole text.
+    pub(crate) fn finish(self) -> String {
+        self.0
+    }
+}
+
+/// `[a, b]`
+pub(crate) fn flow<T: Display>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(|item| scalar(&item.to_string()).into_owned()).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A string as YAML: plain where every reader takes it for a string, else in double quotes.
+///
+/// Plain are ASCII letters, digits and `._/-`, beginning with a letter, but for the words that some YAML reader
+/// takes for a boolean or null.
+pub(crate) fn scalar(text: &str) -> Cow<'_, str> {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b))
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "null"
+        );
+    if plain {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+    }
+}
+
+/// Serde for types that have a canonical text (`Display` and `FromStr`).
+macro_rules! serde_as_text {
+    ($($name:ty),+ $(,)?) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+serde_as_text!(
+    crate::name::SecretPath,
+    crate::name::AgentName,
+    crate::name::OwnerName,
+    crate::name::GroupName,
+    crate::digest::Digest,
+    crate::digest::KeyId,
+    crate::time::Timestamp,
+    crate::recipient::Recipient,
+    crate::signing::VerifyingKey,
+    crate::signing::Signature,
+    crate::root::VaultId,
+    crate::root::Proof,
+    crate::metadata::Exposure,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_a_yaml_reader_could_misread_are_quoted() {
+        for (text, rendered) in [
+            ("stripe/api-key", "stripe/api-key"),
+            ("true", "\"true\""),
+            ("No", "\"No\""),
+            ("1e3", "\"1e3\""),
+            ("sha256:aa", "\"sha256:aa\""),
+            ("say \"hi\" \\o/", "\"say \\\"hi\\\" \\\\o/\""),
+            ("", "\"\""),
+        ] {
+            assert_eq!(scalar(text), rendered);
+        }
+    }
+}

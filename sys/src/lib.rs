@@ -1,0 +1,31 @@
+//! The calls of agent-vault that the compiler cannot check, each with the reason why it is sound.
+//!
+//! Every other crate of the workspace forbids `unsafe`. What can be had through a safe wrapper
+//! (`rustix`, `std`) is not here.
+
+use std::sync::Once;
+
+/// Lets libgit2 open repositories that belong to another user (CVE-2022-24765's check is about *running*
+/// what a foreign `.git/config` says; agent-vault runs no hook, filter, pager or helper from it in process).
+///
+/// Takes effect once for the process; call it before a repository is opened.
+pub fn allow_foreign_repositories() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: git2 marks this unsafe because it writes a libgit2 global without a lock. `Once` makes
+        // this the only writer, and every caller waits for it before it opens a repository.
+        #[allow(unsafe_code)]
+        let set = unsafe { git2::opts::set_verify_owner_validation(false) };
+        // libgit2 without that option refuses such a repository later, with its own words.
+        drop(set);
+    });
+}
+
+/// Asks the kernel not to write this process's memory to a core file and not to let other processes of
+/// the same user attach to it (Linux `prctl(PR_SET_DUMPABLE, 0)`). Best effort; elsewhere it does nothing.
+pub fn forbid_dumps() {
+    #[cfg(target_os = "linux")]
+    {
+        let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    }
+}

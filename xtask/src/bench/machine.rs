@@ -1,0 +1,72 @@
+//! What the figures were measured on, without which they mean nothing.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::peers::BEFORE_VERSION;
+
+use super::Bench;
+
+/// A few Markdown lines: the machine, the versions, and how the run was made.
+pub fn describe(bench: &Bench) -> String {
+    let mut lines = vec![
+        format!("- Machine: {}", machine()),
+        format!("- System: {}; working directory on {}", said("uname", &["-sr"]), file_system(bench)),
+        format!("- Versions: {}", versions(bench)),
+        format!("- Date: {}", said("date", &["-u", "+%Y-%m-%d"])),
+    ];
+    if bench.options.quick {
+        lines.push("- **A quick run**: a tenth of the size and few repetitions".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| said("uname", &["-m"]));
+    let memory = field("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.strip_suffix("kB")?.trim().parse::<u64>().ok())
+        .map_or_else(String::new, |kib| format!(", {} GiB", (kib + (1 << 19)) >> 20));
+    format!("{model}, {cores} cores{memory}")
+}
+
+fn file_system(bench: &Bench) -> String {
+    let path = bench.sandbox.path().to_string_lossy().into_owned();
+    let name = said("stat", &["-f", "-c", "%T", &path]);
+    if name == "tmpfs" { format!("{name} (memory: every fsync is free)") } else { name }
+}
+
+fn versions(bench: &Bench) -> String {
+    let mut versions = vec![
+        said(&bench.ours.to_string_lossy(), &["--version"]),
+        said(&bench.rage.to_string_lossy(), &["--version"]),
+        said("git", &["--version"]),
+        said("rustc", &["--version"]),
+    ];
+    if let Some(age) = &bench.age {
+        versions.push(format!("age {}", said(&age.to_string_lossy(), &["--version"])));
+    }
+    if bench.before.is_some() {
+        // It cannot say so itself.
+        versions.push(format!("agent-vault {BEFORE_VERSION}"));
+    }
+    versions.join(", ")
+}
+
+/// The first value of a `key : value` file of the kernel.
+fn field(file: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim().to_owned())
+    })
+}
+
+/// What a program says of itself, or that it says nothing.
+fn said(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}

@@ -1,0 +1,61 @@
+//! The chores of this workspace, run as `cargo xtask <command>`.
+//!
+//! - `test` runs every test, and first says plainly which program is missing.
+//! - `bench` measures the release build beside its peers.
+//!
+//! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
+
+mod bench;
+mod failure;
+mod peers;
+mod programs;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const HELP: &str = "\
+The chores of this workspace.
+
+Usage: cargo xtask <command>
+
+Commands:
+  test [ARGS]...     Run every test of the workspace; ARGS go to `cargo test`
+  bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
+  help               Print this text
+
+Examples:
+  cargo xtask test
+  cargo xtask test -- revoked_agent
+  cargo xtask bench --quick";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("xtask: error: {failure}");
+            if let Some(hint) = failure.hint() {
+                eprintln!("xtask: hint: {hint}");
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, Failure> {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    let rest: Vec<String> = args.collect();
+    match command.as_deref() {
+        Some("test") => test::run(&rest),
+        Some("bench") => bench::run(&rest),
+        None | Some("help" | "--help" | "-h") => {
+            println!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(other) => Err(Failure::usage(format!("there is no command `{other}`"))
+            .with_hint("`cargo xtask help` lists what there is")),
+    }
+}

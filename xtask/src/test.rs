@@ -1,0 +1,82 @@
+//! `cargo xtask test`: every test of the workspace, on whatever machine it is started.
+
+use std::env;
+use std::process::{Command, ExitCode};
+
+use crate::failure::{Context as _, Failure};
+use crate::peers::{Build, Peer};
+use crate::programs;
+use crate::workspace::cargo;
+
+/// Checks what is needed, builds the peer, then runs `cargo test` over the workspace, doctests included.
+///
+/// `args` go to `cargo test` as they are; naming a package replaces `--workspace`.
+///
+/// # Errors
+///
+/// When a program is missing (exit code 2, before anything ran) or the peer cannot be built.
+pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
+    if matches!(args.first().map(String::as_str), Some("--help" | "-h")) {
+        println!(
+            "Usage: cargo xtask test [ARGS]...\n\nRuns every test. ARGS go to `cargo test`; \
+             what follows `--` goes to the test programs."
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    programs::check()?;
+    let rage = Peer::TEST_RAGE.ensure(Build::Quick)?;
+
+    let mut command = cargo();
+    command.args(["test", "--locked"]);
+    if !names_package(args) {
+        command.arg("--workspace");
+    }
+    command.args(args);
+    forget_surroundings(&mut command);
+    command.env(Peer::TEST_RAGE.instead, rage);
+
+    let status = command.status().context("cannot run cargo test")?;
+    // cargo has said what failed; its exit code is ours.
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+fn names_package(args: &[String]) -> bool {
+    args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "-p" || arg.starts_with("--package"))
+}
+
+/// Takes away what the caller's shell or Git hook set: with `GIT_DIR` or `GIT_INDEX_FILE` a test would act on *this*
+/// repository, with `AGENT_VAULT_HOME` or `AGENT_VAULT_KEY` on the caller's own keys.
+fn forget_surroundings(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(is_caller_s) {
+            command.env_remove(&name);
+        }
+    }
+}
+
+/// `AGENT_VAULT_TEST_…` is addressed to the tests and stays.
+fn is_caller_s(name: &str) -> bool {
+    name.starts_with("GIT_") || (name.starts_with("AGENT_VAULT_") && !name.starts_with("AGENT_VAULT_TEST_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_do_not_see_the_caller_s_keys_or_the_hook_s_repository() {
+        assert!(is_caller_s("GIT_INDEX_FILE"));
+        assert!(is_caller_s("AGENT_VAULT_KEY"));
+        assert!(!is_caller_s("AGENT_VAULT_TEST_RAGE"));
+        assert!(!is_caller_s("GITHUB_ACTIONS"));
+    }
+
+    #[test]
+    fn a_named_package_replaces_the_workspace_but_not_behind_the_dashes() {
+        let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert!(names_package(&args("-p agent-vault-core")));
+        assert!(names_package(&args("--package=agent-vault-core")));
+        assert!(!names_package(&args("--release -- -p")));
+    }
+}

@@ -1,2 +1,23 @@
-//! x
-fn main() {}
+//! The `agent-vault` program: parse, call the core, render. One file per command.
+
+mod app;
+mod commands;
+mod exit;
+mod output;
+mod setting;
+mod table;
+mod terminal;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    agent_vault_sys::forbid_dumps();
+    let app = match app::App::try_parse() {
+        Ok(app) => app,
+        Err(error) => return exit::report_usage(&error).into(),
+    };
+    match commands::run(&app) {
+        Ok(code) => code.into(),
+        Err(failure) => exit::report(&failure).into(),
+    }
+}

@@ -166,6 +166,15 @@ impl age::Identity for Hinted<'_> {
     }
 }
 
+/// Encrypts to public keys given as text, as anyone can: what an attacker without keys would do.
+///
+/// # Errors
+/// [`Error::InvalidRecipient`], [`Error::Encrypt`].
+pub fn encrypt_to(recipients: &[impl AsRef<str>], value: &[u8]) -> Result<Vec<u8>> {
+    let recipients = recipients.iter().map(|text| text.as_ref().parse()).collect::<Result<Vec<Recipient>>>()?;
+    encrypt(&recipients, value, &(Arc::new(crate::prompt::Nobody) as Arc<dyn Prompt>))
+}
+
 /// The reading path with the age crate's own types, for the comparison with age's test vectors.
 #[doc(hidden)]
 pub fn open_for_test<'a>(

@@ -24,13 +24,14 @@ mod list;
 mod owner;
 mod read;
 mod session;
+mod spelling;
 mod verify;
 mod write;
 
 pub use access::{AccessChange, Progress};
 pub use agents::{AgentInfo, NewKey};
 pub use init::{Initialised, init};
-pub use list::Row;
+pub use list::{Listing, Row};
 pub use owner::Owner;
 pub use read::Secret;
 pub use verify::Counts;

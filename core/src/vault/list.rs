@@ -106,6 +106,15 @@ impl Vault {
         Ok(listing)
     }
 
+    /// Every secret's verified metadata, by name.
+    ///
+    /// # Errors
+    /// The first broken file.
+    pub fn secrets(&self) -> Result<Vec<Metadata>> {
+        let trusted = self.current()?;
+        Ok(self.all_metadata(&trusted)?.into_iter().map(|(metadata, _)| metadata).collect())
+    }
+
     fn verified_row(&self, path: &SecretPath, trusted: &Trusted) -> Result<Row> {
         self.verified_metadata(path, trusted).map(|(metadata, _)| Row::of(&metadata))
     }

@@ -35,7 +35,12 @@ impl Vault {
     }
 }
 
-impl Owner<'_> {
+impl<'v> Owner<'v> {
+    /// The vault.
+    pub fn vault(&self) -> &'v Vault {
+        self.vault
+    }
+
     /// The owner's name.
     pub fn name(&self) -> &OwnerName {
         &self.name

@@ -4,13 +4,13 @@ use super::{Notice, Owner, Progress, Trusted, Vault};
 use crate::crypto::{self, Failure};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::identity::Identities;
 use crate::layout::{self, Part, limit};
 use crate::manifest::Manifest;
 use crate::metadata::{self, Metadata, Tombstone};
 use crate::name::SecretPath;
 use crate::policy::{Policy, Readers, Step};
 use crate::repo::Repo;
+use crate::secret::SecretBytes;
 use crate::signing::{Namespace, SigningKey};
 use crate::trust::{Mark, Seen};
 use crate::txn::{Recovered, Stage, Txn, Wait};
@@ -86,11 +86,6 @@ impl<'o> Session<'o> {
         Policy::new(&self.trusted.root, &self.manifest)
     }
 
-    /// The owner's identities.
-    pub(super) fn identities(&self) -> &'o Identities {
-        self.owner.identities
-    }
-
     fn stage(&self) -> Stage<'_> {
         self.txn.stage()
     }
@@ -130,24 +125,6 @@ impl<'o> Session<'o> {
         self.stage().delete(relative)
     }
 
-    /// Encrypts a new value of a secret to `readers`; completes, signs and stages its metadata.
-    pub(super) fn seal(&self, metadata: Metadata, readers: &Readers, value: &[u8]) -> Result<Metadata> {
-        let ciphertext = crypto::encrypt(&readers.recipients, value, &self.vault.context.prompt)?;
-        let sealed = Metadata {
-            recipients: readers.ids(),
-            authorized_agents: readers.agents.clone(),
-            digest: Digest::of(&ciphertext),
-            ..metadata
-        };
-        self.sealer().stage(&sealed, Some(&ciphertext))?;
-        Ok(sealed)
-    }
-
-    /// Signs and stages metadata whose value stays as it is.
-    pub(super) fn resign(&self, metadata: &Metadata) -> Result<()> {
-        self.sealer().stage(metadata, None)
-    }
-
     /// Moves a value as it is to another name: its ciphertext does not depend on it.
     pub(super) fn relocate(&self, from: &SecretPath, metadata: &Metadata) -> Result<()> {
         let ciphertext = self.vault.ciphertext(from, metadata.digest)?;
@@ -182,7 +159,7 @@ impl<'o> Session<'o> {
     }
 
     /// The part of the session that many threads may use.
-    fn sealer(&self) -> Sealer<'_> {
+    pub(super) fn sealer(&self) -> Sealer<'_> {
         Sealer {
             vault: self.vault,
             owner: self.owner,
@@ -213,7 +190,7 @@ impl<'o> Session<'o> {
 }
 
 /// What one thread needs to seal a secret.
-struct Sealer<'s> {
+pub(super) struct Sealer<'s> {
     vault: &'s Vault,
     owner: &'s Owner<'s>,
     key: &'s SigningKey,
@@ -237,6 +214,37 @@ impl Sealer<'_> {
         Ok(())
     }
 
+    /// Encrypts a new value of a secret to `readers`; completes, signs and stages its metadata.
+    pub(super) fn seal(&self, metadata: Metadata, readers: &Readers, value: &[u8]) -> Result<Metadata> {
+        let ciphertext = crypto::encrypt(&readers.recipients, value, &self.vault.context.prompt)?;
+        let sealed = Metadata {
+            recipients: readers.ids(),
+            authorized_agents: readers.agents.clone(),
+            digest: Digest::of(&ciphertext),
+            ..metadata
+        };
+        self.stage(&sealed, Some(&ciphertext))?;
+        Ok(sealed)
+    }
+
+    /// Signs and stages metadata whose value stays as it is.
+    pub(super) fn resign(&self, metadata: &Metadata) -> Result<()> {
+        self.stage(metadata, None)
+    }
+
+    /// Decrypts the ciphertext that verified metadata names.
+    pub(super) fn open(&self, metadata: &Metadata) -> Result<SecretBytes> {
+        let sealed = self.vault.ciphertext(&metadata.name, metadata.digest)?;
+        crypto::decrypt(self.owner.identities, &sealed, &metadata.recipients).map_err(|failure| match failure {
+            Failure::NotRecipient => {
+                Error::NotAuthorized { name: metadata.name.to_string(), keys: self.owner.identities.describe() }
+            }
+            Failure::Corrupt(reason) => {
+                Error::corrupt(self.vault.folder.path(&layout::secret(&metadata.name, Part::Enc)), reason)
+            }
+        })
+    }
+
     /// One step of a plan.
     fn apply(&self, step: &Step) -> Result<Metadata> {
         let (fact, parent) = self.vault.verified_metadata(step.path(), self.trusted)?;
@@ -249,28 +257,11 @@ impl Sealer<'_> {
             ..fact
         };
         if !step.reencrypt {
-            self.stage(&next, None)?;
+            self.resign(&next)?;
             return Ok(next);
         }
-        let sealed = self.vault.ciphertext(step.path(), next.digest)?;
-        let value =
-            crypto::decrypt(self.owner.identities, &sealed, &next.recipients).map_err(|failure| match failure {
-                Failure::NotRecipient => {
-                    Error::NotAuthorized { name: step.path().to_string(), keys: self.owner.identities.describe() }
-                }
-                Failure::Corrupt(reason) => {
-                    Error::corrupt(self.vault.folder.path(&layout::secret(step.path(), Part::Enc)), reason)
-                }
-            })?;
-        let ciphertext = crypto::encrypt(&step.readers.recipients, value.expose(), &self.vault.context.prompt)?;
-        let next = Metadata {
-            recipients: step.readers.ids(),
-            authorized_agents: step.readers.agents.clone(),
-            digest: Digest::of(&ciphertext),
-            ..next
-        };
-        self.stage(&next, Some(&ciphertext))?;
-        Ok(next)
+        let value = self.open(&next)?;
+        self.seal(next, &step.readers, value.expose())
     }
 }
 

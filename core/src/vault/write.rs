@@ -1,14 +1,19 @@
-//! `set`, `rm`, `mv`.
+//! `set`, one secret or many; `rm`, `mv`.
 
-use super::{Owner, session::Session};
+use super::session::{Sealer, Session};
+use super::spelling::Spellings;
+use super::{Owner, Progress};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout;
-use crate::metadata::{Draft, Metadata, check_description};
+use crate::metadata::{Draft, Exposure, Metadata, check_description};
 use crate::name::{AgentName, GroupName, SecretPath, nearest};
-use crate::policy::{self, Subject};
+use crate::policy::{self, Policy, Subject};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
+use rayon::prelude::*;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What to store. `None` keeps what is there.
 #[derive(Default)]
@@ -40,6 +45,38 @@ pub struct SetOutcome {
     pub commit: Option<String>,
 }
 
+/// What is decided for one secret under a session's policy, before anything is encrypted.
+struct Decision {
+    created: bool,
+    next: Metadata,
+    content: Content,
+    gains: Vec<String>,
+    loses: Vec<String>,
+}
+
+/// What a decision writes.
+enum Content {
+    /// Nothing: all is so already.
+    Nothing,
+    /// Metadata alone.
+    Metadata,
+    /// The value as it is, for other readers.
+    Reencrypted,
+    /// A new value.
+    New(SecretBytes),
+}
+
+impl SetRequest {
+    /// Refuses what can be refused without looking at the vault.
+    fn check(&self) -> Result<()> {
+        let Some(Some(description)) = &self.description else { return Ok(()) };
+        check_description(description).map_err(|reason| Error::Usage {
+            message: format!("the description {reason}"),
+            hint: "give one line of plain text".into(),
+        })
+    }
+}
+
 impl Owner<'_> {
     /// Stores a value, or changes what is known of one, in one signed commit.
     ///
@@ -47,27 +84,65 @@ impl Owner<'_> {
     /// [`Error::TooLarge`], [`Error::NotFound`] (an agent, or the secret when there is no value),
     /// [`Error::Conflict`] when another name differs only in case; and those of every write.
     pub fn set(&self, path: &SecretPath, request: SetRequest, dry_run: bool) -> Result<SetOutcome> {
-        if let Some(Some(description)) = &request.description {
-            check_description(description).map_err(|reason| Error::Usage {
-                message: format!("the description {reason}"),
-                hint: "give one line of plain text".into(),
-            })?;
-        }
+        request.check()?;
         let session = self.begin()?;
-        session.check_value(&request)?;
-        for agent in request.agents.iter().flatten() {
-            session.require_agent(agent)?;
-        }
-        let (outcome, staged) = match session.metadata(path)? {
-            Some((current, digest)) => session.change(current, digest, request)?,
-            None => session.create(path, request)?,
+        let decision = session.decide(&session.policy(), &mut Spellings::new(self.vault), path, request)?;
+        let verb = match decision {
+            Decision { content: Content::Nothing, .. } => None,
+            Decision { created: true, .. } => Some("add"),
+            Decision { created: false, .. } => Some("set"),
         };
-        if dry_run || !staged {
-            return Ok(outcome);
+        let outcome = session.sealer().write(&session.policy(), decision)?;
+        match verb {
+            Some(verb) if !dry_run => {
+                let commit = session.commit(&format!("{verb} {path}"))?;
+                Ok(SetOutcome { commit: Some(commit), ..outcome })
+            }
+            _ => Ok(outcome),
         }
-        let verb = if outcome.created { "add" } else { "set" };
-        let commit = session.commit(&format!("{verb} {path}"))?;
-        Ok(SetOutcome { commit: Some(commit), ..outcome })
+    }
+
+    /// Stores many values, or changes what is known of them, in one signed commit: all of them or none. Values are
+    /// encrypted on all cores. `message` says in the commit what was done ("import 12 secrets from .env"); the outcomes
+    /// come in the order of the requests.
+    ///
+    /// # Errors
+    /// As [`Owner::set`] for the first request that cannot be fulfilled; [`Error::Usage`] when a secret is named twice.
+    pub fn set_many(
+        &self,
+        requests: Vec<(SecretPath, SetRequest)>,
+        message: &str,
+        dry_run: bool,
+        progress: Progress<'_>,
+    ) -> Result<Vec<SetOutcome>> {
+        requests.iter().try_for_each(|(_, request)| request.check())?;
+        check_unique(&requests)?;
+        let session = self.begin()?;
+        let policy = session.policy();
+        let mut spellings = Spellings::new(self.vault);
+        let decisions = requests
+            .into_iter()
+            .map(|(path, request)| session.decide(&policy, &mut spellings, &path, request))
+            .collect::<Result<Vec<_>>>()?;
+        let written: Vec<bool> =
+            decisions.iter().map(|decision| !matches!(decision.content, Content::Nothing)).collect();
+        let (sealer, total, done) = (session.sealer(), decisions.len(), AtomicUsize::new(0));
+        let mut outcomes = decisions
+            .into_par_iter()
+            .map(|decision| {
+                let outcome = sealer.write(&policy, decision)?;
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+                Ok(outcome)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        if dry_run || !written.contains(&true) {
+            return Ok(outcomes);
+        }
+        let commit = session.commit(message)?;
+        for (outcome, _) in outcomes.iter_mut().zip(written).filter(|(_, written)| *written) {
+            outcome.commit = Some(commit.clone());
+        }
+        Ok(outcomes)
     }
 
     /// Removes a secret; a signed tombstone takes its place. Returns the commit.
@@ -92,7 +167,7 @@ impl Owner<'_> {
         if session.metadata(to)?.is_some() {
             return Err(Error::Exists { what: "secret", name: to.to_string(), detail: String::new() });
         }
-        session.check_clash(to)?;
+        Spellings::new(self.vault).add(to)?;
         let group = if current.group == from.default_group() { to.default_group() } else { current.group.clone() };
         let (parents, revision) = session.numbers_after(to)?;
         let moved =
@@ -104,11 +179,10 @@ impl Owner<'_> {
         match steps.first() {
             None => session.relocate(from, &moved)?,
             Some(step) => {
-                let value = session.open(from, &current)?;
+                let value = session.sealer().open(&current)?;
                 let next = Metadata { group: step.group.clone(), exposed_to: step.exposed_to(), ..moved };
-                outcome.metadata = session.seal(next, &step.readers, value.expose())?;
-                outcome.gains = step.gains.iter().map(ToString::to_string).collect();
-                outcome.loses = step.loses.iter().map(ToString::to_string).collect();
+                outcome.metadata = session.sealer().seal(next, &step.readers, value.expose())?;
+                (outcome.gains, outcome.loses) = (texts(&step.gains), texts(&step.loses));
             }
         }
         session.delete(&layout::secret(to, layout::Part::Gone))?;
@@ -146,8 +220,30 @@ impl Session<'_> {
         })
     }
 
+    /// Decides what becomes of one secret. Nothing is encrypted yet.
+    fn decide(
+        &self,
+        policy: &Policy<'_>,
+        spellings: &mut Spellings<'_>,
+        path: &SecretPath,
+        request: SetRequest,
+    ) -> Result<Decision> {
+        self.check_value(&request)?;
+        for agent in request.agents.iter().flatten() {
+            self.require_agent(agent)?;
+        }
+        match self.metadata(path)? {
+            Some((current, digest)) => Ok(self.change(policy, current, digest, request)),
+            None => {
+                let decision = self.create(policy, path, request)?;
+                spellings.add(path)?;
+                Ok(decision)
+            }
+        }
+    }
+
     /// The first revision of a secret (or the first after its removal).
-    fn create(&self, path: &SecretPath, request: SetRequest) -> Result<(SetOutcome, bool)> {
+    fn create(&self, policy: &Policy<'_>, path: &SecretPath, request: SetRequest) -> Result<Decision> {
         let Some(value) = request.value else {
             return Err(Error::NotFound {
                 what: "secret",
@@ -155,9 +251,8 @@ impl Session<'_> {
                 near: self.vault.nearest_secret(path),
             });
         };
-        self.check_clash(path)?;
         let now = self.now();
-        let mut metadata = Metadata::new(Draft {
+        let mut next = Metadata::new(Draft {
             vault: self.vault.id,
             name: path.clone(),
             group: request.group.unwrap_or_else(|| path.default_group()),
@@ -168,98 +263,94 @@ impl Session<'_> {
             agents: sorted(request.agents.unwrap_or_default()),
         });
         let (parents, revision) = self.numbers_after(path)?;
-        (metadata.parents, metadata.revision, metadata.value_revision) = (parents, revision + 1, revision + 1);
-        let readers = self.policy().readers(&metadata.group, &metadata.agents);
-        let metadata = self.seal(metadata, &readers, value.expose())?;
+        (next.parents, next.revision, next.value_revision) = (parents, revision + 1, revision + 1);
         self.delete(&layout::secret(path, layout::Part::Gone))?;
-        let gains = metadata.readers(|key| self.policy().owner_name(key)).iter().map(ToString::to_string).collect();
-        Ok((SetOutcome { created: true, metadata, gains, loses: Vec::new(), commit: None }, true))
+        // It has no readers yet, so the plan names all that it gets.
+        let steps = policy::plan(policy, [Subject::unchanged(next.clone())]);
+        let gains = steps.iter().flat_map(|step| texts(&step.gains)).collect();
+        Ok(Decision { created: true, next, content: Content::New(value), gains, loses: Vec::new() })
     }
 
-    /// The next revision of a secret. The second part says whether anything was staged.
-    fn change(&self, current: Metadata, digest: Digest, request: SetRequest) -> Result<(SetOutcome, bool)> {
+    /// The next revision of a secret.
+    fn change(&self, policy: &Policy<'_>, current: Metadata, digest: Digest, request: SetRequest) -> Decision {
         let subject = Subject {
             group: request.group.unwrap_or_else(|| current.group.clone()),
             agents: request.agents.map_or_else(|| current.agents.clone(), sorted),
             fact: current.clone(),
         };
         let (group, agents) = (subject.group.clone(), subject.agents.clone());
-        let steps = policy::plan(&self.policy(), [subject]);
-        let step = steps.first();
-        let names =
-            |of: Option<&Vec<crate::metadata::Exposure>>| of.into_iter().flatten().map(ToString::to_string).collect();
-        let next = Metadata {
-            revision: current.revision + 1,
-            parents: vec![digest],
+        let step = policy::plan(policy, [subject]).pop();
+        let mut next = Metadata {
             expires: request.expires.unwrap_or(current.expires),
             description: request.description.unwrap_or_else(|| current.description.clone()),
             group,
             agents,
             ..current.clone()
         };
-        let gains = names(step.map(|step| &step.gains));
-        let loses = names(step.map(|step| &step.loses));
-        let outcome = |metadata| SetOutcome { created: false, metadata, gains, loses, commit: None };
-        if let Some(value) = request.value {
-            let readers = self.policy().readers(&next.group, &next.agents);
-            let next = Metadata {
-                value_revision: current.value_revision + 1,
-                rotated: self.now(),
-                exposed_to: Vec::new(),
-                ..next
-            };
-            return Ok((outcome(self.seal(next, &readers, value.expose())?), true));
+        let content = match (request.value, &step) {
+            (Some(value), _) => {
+                (next.value_revision, next.rotated, next.exposed_to) =
+                    (current.value_revision + 1, self.now(), Vec::new());
+                Content::New(value)
+            }
+            (None, Some(step)) if step.reencrypt => {
+                next.exposed_to = step.exposed_to();
+                Content::Reencrypted
+            }
+            (None, _) if next == current => Content::Nothing,
+            (None, _) => Content::Metadata,
+        };
+        if !matches!(content, Content::Nothing) {
+            (next.revision, next.parents) = (current.revision + 1, vec![digest]);
         }
-        if let Some(step) = step.filter(|step| step.reencrypt) {
-            let value = self.open(&current.name, &current)?;
-            let next = Metadata { exposed_to: step.exposed_to(), ..next };
-            return Ok((outcome(self.seal(next, &step.readers, value.expose())?), true));
-        }
-        let unchanged =
-            Metadata { revision: current.revision, parents: current.parents.clone(), ..next.clone() } == current;
-        if unchanged {
-            return Ok((outcome(current), false));
-        }
-        self.resign(&next)?;
-        Ok((outcome(next), true))
-    }
-
-    /// Decrypts a value in order to seal it anew.
-    fn open(&self, path: &SecretPath, metadata: &Metadata) -> Result<SecretBytes> {
-        let secret = self.vault.get(path, self.identities())?;
-        if secret.metadata.digest == metadata.digest {
-            Ok(secret.value)
-        } else {
-            Err(Error::tampered(self.vault.dir(), "a secret changed while it was read"))
-        }
+        let (gains, loses) = step.map_or_else(Default::default, |step| (texts(&step.gains), texts(&step.loses)));
+        Decision { created: false, next, content, gains, loses }
     }
 
     /// The parents and the last revision that a new secret continues from: its tombstone's, or none.
     fn numbers_after(&self, path: &SecretPath) -> Result<(Vec<Digest>, u64)> {
         Ok(self.tombstone(path)?.map_or((Vec::new(), 0), |(gone, digest)| (vec![digest], gone.revision)))
     }
+}
 
-    /// Refuses a new name of which a prefix differs from an existing one only in case: the two could not both be
-    /// checked out on macOS or Windows.
-    fn check_clash(&self, path: &SecretPath) -> Result<()> {
-        let stored = path.stored();
-        let mut folder = layout::SECRETS.to_owned();
-        let depth = stored.split('/').count();
-        for (at, part) in stored.split('/').enumerate() {
-            for entry in self.vault.folder().list(&folder)? {
-                let name =
-                    if at + 1 == depth { entry.name.strip_suffix(".meta").unwrap_or("") } else { entry.name.as_str() };
-                if name != part && name.eq_ignore_ascii_case(part) {
-                    return Err(Error::Conflict {
-                        message: format!("{path} differs only in case from an existing name ({name:?})"),
-                        hint: "use the existing spelling, or another name".into(),
-                    });
-                }
+impl Sealer<'_> {
+    /// Carries a decision out: encrypts, signs and stages.
+    fn write(&self, policy: &Policy<'_>, decision: Decision) -> Result<SetOutcome> {
+        let Decision { created, next, content, gains, loses } = decision;
+        let readers = |next: &Metadata| policy.readers(&next.group, &next.agents);
+        let metadata = match content {
+            Content::Nothing => next,
+            Content::Metadata => {
+                self.resign(&next)?;
+                next
             }
-            folder = format!("{folder}/{part}");
-        }
-        Ok(())
+            Content::Reencrypted => {
+                let value = self.open(&next)?;
+                let readers = readers(&next);
+                self.seal(next, &readers, value.expose())?
+            }
+            Content::New(value) => {
+                let readers = readers(&next);
+                self.seal(next, &readers, value.expose())?
+            }
+        };
+        Ok(SetOutcome { created, metadata, gains, loses, commit: None })
     }
+}
+
+/// Refuses two requests for one secret: which of them would count?
+fn check_unique(requests: &[(SecretPath, SetRequest)]) -> Result<()> {
+    let mut seen = HashSet::new();
+    match requests.iter().find(|(path, _)| !seen.insert(path)) {
+        Some((path, _)) => {
+            Err(Error::Usage { message: format!("{path} is named twice"), hint: "name each secret once".into() })
+        }
+        None => Ok(()),
+    }
+}
+
+fn texts(exposures: &[Exposure]) -> Vec<String> {
+    exposures.iter().map(ToString::to_string).collect()
 }
 
 fn sorted(mut agents: Vec<AgentName>) -> Vec<AgentName> {

@@ -1,0 +1,49 @@
+//! `check`
+
+use crate::app::Check;
+use crate::exit::{Code, Outcome};
+use crate::output::{self, Style};
+use crate::setting::Setting;
+use agent_vault_core::check::{self, Severity};
+use serde_json::json;
+use std::fmt::Write;
+
+/// Says what is wrong and what to do.
+pub fn run(setting: &Setting, args: &Check) -> Outcome {
+    let vault = setting.vault_to_look_at()?;
+    let findings = check::check(&vault, args.within)?;
+    crate::setting::tell(&vault);
+    let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
+    let code = if ok { Code::Done } else { Code::Findings };
+    if args.json.json {
+        output::json(&json!({"ok": ok, "findings": findings}))?;
+        return Ok(code);
+    }
+    let coloured = output::stdout_coloured();
+    let mut out = String::new();
+    for finding in &findings {
+        let (word, style) = match finding.severity {
+            Severity::Error => ("error", Style::Red),
+            Severity::Warning => ("warning", Style::Yellow),
+            Severity::Info => ("info", Style::Dim),
+        };
+        let word = style.paint(word, coloured);
+        let _ = writeln!(
+            out,
+            "{word} [{}] {}: {}\n  {}",
+            finding.code,
+            finding.subject,
+            finding.message,
+            Style::Dim.paint(&finding.remedy, coloured)
+        );
+    }
+    output::print(&out)?;
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let summary = format!(
+        "{}, {}",
+        output::count(count(Severity::Error), "error"),
+        output::count(count(Severity::Warning), "warning")
+    );
+    output::note(&if findings.is_empty() { "nothing to report".to_owned() } else { summary });
+    Ok(code)
+}

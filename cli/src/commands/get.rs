@@ -1,0 +1,56 @@
+//! `get`
+
+use crate::app::Get;
+use crate::exit::{Code, Outcome};
+use crate::output;
+use crate::setting::{Setting, tell};
+use agent_vault_core::home;
+use std::io::{IsTerminal, Write};
+
+/// Writes a value, byte for byte; a newline follows on a terminal only.
+pub fn run(mut setting: Setting, args: &Get) -> Outcome {
+    setting.context.allow_old = args.allow_old;
+    let identities = setting.identities()?;
+    let vault = setting.vault(Some(&identities))?;
+    let secret = vault.get(&args.path, &identities);
+    tell(&vault);
+    let secret = secret?;
+    if let Some(expires) = secret.metadata.expires.filter(|_| secret.metadata.expired((setting.context.clock)())) {
+        output::warn(&format!("{} expired at {expires}", args.path));
+    }
+    match &args.output {
+        Some(file) if args.force => home::replace_private(file, secret.value.expose(), true)?,
+        Some(file) => home::create_private(file, secret.value.expose())?,
+        None => {
+            let mut out = std::io::stdout();
+            // Standard output keeps what it is given in a buffer that nobody wipes: the value goes past it.
+            raw(&mut out, secret.value.expose())?;
+            if out.is_terminal() {
+                raw(&mut out, b"\n")?;
+            }
+        }
+    }
+    Ok(Code::Done)
+}
+
+/// Writes without the line buffer of standard output.
+#[cfg(unix)]
+fn raw(out: &mut std::io::Stdout, bytes: &[u8]) -> std::io::Result<()> {
+    out.flush()?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(&*out, rest) {
+            Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = &rest[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn raw(out: &mut std::io::Stdout, bytes: &[u8]) -> std::io::Result<()> {
+    out.write_all(bytes)?;
+    out.flush()
+}

@@ -1,0 +1,136 @@
+//! One file per command.
+
+mod access;
+mod agents;
+mod check;
+mod completions;
+mod demo;
+mod get;
+mod init;
+mod keys;
+mod list;
+mod moving;
+mod set;
+mod show;
+mod trust;
+mod verify;
+mod whoami;
+
+use crate::app::{App, Command};
+use crate::exit::Outcome;
+use crate::output;
+use crate::setting::Setting;
+use agent_vault_core::vault::AccessChange;
+use agent_vault_core::{Error, Owner, Result, Vault};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+
+/// Runs the command that was asked for.
+pub fn run(app: &App) -> Outcome {
+    let setting = Setting::new(app)?;
+    match &app.command {
+        Command::Init(args) => init::run(&setting, args),
+        Command::Set(args) => set::run(&setting, args),
+        Command::Get(args) => get::run(setting, args),
+        Command::List(args) => list::run(&setting, args),
+        Command::Show(args) => show::run(&setting, args),
+        Command::Rm(args) => moving::remove(&setting, args),
+        Command::Mv(args) => moving::rename(&setting, args),
+        Command::AddAgent(args) => agents::add(&setting, args),
+        Command::RemoveAgent(args) => agents::remove(&setting, args),
+        Command::ListAgents(args) => agents::list(&setting, args),
+        Command::RecoverAgent(args) => keys::recover(&setting, args),
+        Command::RestoreAgent(args) => keys::restore(&setting, args),
+        Command::Grant(args) => access::grant(&setting, args),
+        Command::Revoke(args) => access::revoke(&setting, args),
+        Command::Check(args) => check::run(&setting, args),
+        Command::Verify(args) => verify::run(&setting, args),
+        Command::Trust(args) => trust::run(&setting, args),
+        Command::Whoami(args) => whoami::run(&setting, args),
+        Command::Completions(args) => completions::run(args),
+        Command::Demo => demo::run(),
+    }
+}
+
+/// Opens vault and signing key, and does one thing as the owner.
+fn as_owner<T>(setting: &Setting, action: impl FnOnce(&Owner<'_>) -> Result<T>) -> Result<T> {
+    let identities = setting.identities()?;
+    let vault = setting.vault(Some(&identities))?;
+    let result = vault.unlock(&identities).and_then(|owner| action(&owner));
+    crate::setting::tell(&vault);
+    result
+}
+
+/// Asks before something is done; without a terminal, `--yes` must have answered.
+fn confirm(question: &str, yes: bool) -> Result<()> {
+    if yes || crate::terminal::Terminal::confirm(question, "say --yes")? {
+        Ok(())
+    } else {
+        Err(Error::Refused { what: question.trim_end_matches('?').to_owned() })
+    }
+}
+
+/// A bar on a terminal's standard error for long work; nothing elsewhere.
+struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    /// From this many secrets on, work is long.
+    const LONG: usize = 20;
+
+    fn new() -> Self {
+        let wanted = std::io::stderr().is_terminal() && !output::quiet();
+        let style = ProgressStyle::with_template("re-encrypting {wide_bar} {pos}/{len}");
+        Self(wanted.then(|| ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))))
+    }
+
+    /// What the core calls after each secret.
+    fn tick(&self, done: usize, all: usize) {
+        if let Some(bar) = self.0.as_ref().filter(|_| all >= Self::LONG) {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Tells who gained and lost what.
+fn tell_change(change: &AccessChange) {
+    for (path, keys) in &change.gains {
+        output::note(&format!("  + {path}: {}", keys.join(", ")));
+    }
+    for (path, keys) in &change.loses {
+        output::note(&format!("  - {path}: {}", keys.join(", ")));
+    }
+}
+
+/// What a revocation cannot undo.
+fn warn_exposed(change: &AccessChange) {
+    if change.loses.is_empty() {
+        return;
+    }
+    let secrets = output::count(change.loses.len(), "secret");
+    output::warn(&format!(
+        "{secrets} marked for rotation: whoever had the key may have read the value, and history and copies stay readable to it.\n         Rotate the credential at its source, then `agent-vault set` the new value; `agent-vault check` lists what is due."
+    ));
+}
+
+/// A change of access as JSON.
+fn change_json(change: &AccessChange) -> Value {
+    let side = |list: &[(agent_vault_core::SecretPath, Vec<String>)]| -> Vec<Value> {
+        list.iter().map(|(path, keys)| json!({"secret": path.as_str(), "keys": keys})).collect()
+    };
+    json!({"gains": side(&change.gains), "loses": side(&change.loses), "commit": change.commit})
+}
+
+/// The owners' and agents' names of a vault by key id, for showing who `name@key` is.
+fn fingerprint(vault: &Vault) -> String {
+    vault.pin().fingerprint()
+}

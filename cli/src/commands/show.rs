@@ -1,0 +1,55 @@
+//! `show`
+
+use crate::app::Show;
+use crate::exit::{Code, Outcome};
+use crate::output::{self, Style};
+use crate::setting::Setting;
+use std::fmt::Write;
+
+/// Shows one secret's metadata.
+pub fn run(setting: &Setting, args: &Show) -> Outcome {
+    let vault = setting.vault_to_look_at()?;
+    let metadata = vault.metadata(&args.path)?;
+    if args.json.json {
+        output::json(&*metadata)?;
+        return Ok(Code::Done);
+    }
+    let now = (setting.context.clock)();
+    let coloured = output::stdout_coloured();
+    let mut out = String::new();
+    let mut line = |key: &str, value: String, style: Style| {
+        let _ = writeln!(out, "{key:<12} {}", style.paint(&value, coloured));
+    };
+    let names =
+        |list: &[agent_vault_core::AgentName]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    line("name", metadata.name.to_string(), Style::Bold);
+    line("group", metadata.group.to_string(), Style::Plain);
+    if let Some(description) = &metadata.description {
+        line("description", description.clone(), Style::Plain);
+    }
+    line(
+        "readable by",
+        if metadata.authorized_agents.is_empty() {
+            "owners".into()
+        } else {
+            format!("owners, {}", names(&metadata.authorized_agents))
+        },
+        Style::Plain,
+    );
+    if !metadata.agents.is_empty() {
+        line("explicitly", names(&metadata.agents), Style::Plain);
+    }
+    line("created", metadata.created.to_string(), Style::Plain);
+    line("rotated", metadata.rotated.to_string(), Style::Plain);
+    if let Some(expires) = metadata.expires {
+        let (word, style) = if metadata.expired(now) { (" (expired)", Style::Red) } else { ("", Style::Plain) };
+        line("expires", format!("{expires}{word}"), style);
+    }
+    line("revision", format!("{} (value {})", metadata.revision, metadata.value_revision), Style::Plain);
+    if metadata.rotation_due() {
+        let keys: Vec<String> = metadata.exposed_to.iter().map(ToString::to_string).collect();
+        line("rotate", format!("due: {} could read this value", keys.join(", ")), Style::Yellow);
+    }
+    output::print(&out)?;
+    Ok(Code::Done)
+}

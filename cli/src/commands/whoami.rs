@@ -1,0 +1,56 @@
+//! `whoami`
+
+use crate::app::Whoami;
+use crate::exit::{Code, Outcome};
+use crate::output;
+use crate::setting::Setting;
+use agent_vault_core::{Identities, Result, Vault};
+use serde_json::json;
+
+/// Says which identity would be used and what it can read.
+pub fn run(setting: &Setting, args: &Whoami) -> Outcome {
+    let identities = setting.identities()?;
+    let vault = setting.vault(Some(&identities))?;
+    let (role, name) = role(&vault, &identities)?;
+    let readable = readable(&vault, &identities)?;
+    let keys: Vec<String> = identities.recipients().map(|recipient| recipient.id().to_string()).collect();
+    if args.json.json {
+        output::json(&json!({
+            "role": role,
+            "name": name,
+            "origin": identities.origin(),
+            "keys": keys,
+            "vault": vault.id(),
+            "owner_fingerprint": super::fingerprint(&vault),
+            "readable": readable,
+        }))?;
+        return Ok(Code::Done);
+    }
+    let who = name.map_or_else(|| role.to_owned(), |name| format!("{role} {name}"));
+    let mut out = format!("{who}\nkey {} from {}\n", keys.join(", "), identities.origin());
+    out.push_str(&format!("can read {}\n", output::count(readable.len(), "secret")));
+    readable.iter().for_each(|name| out.push_str(&format!("  {name}\n")));
+    output::print(&out)?;
+    Ok(Code::Done)
+}
+
+/// Owner, agent, or nobody that this vault knows.
+fn role(vault: &Vault, identities: &Identities) -> Result<(&'static str, Option<String>)> {
+    let mine = |key: &agent_vault_core::recipient::Recipient| identities.recipients().any(|recipient| recipient == key);
+    if let Some(owner) = vault.pin().owners.iter().find(|owner| mine(&owner.public_key)) {
+        return Ok(("owner", Some(owner.name.to_string())));
+    }
+    let agent = vault.agents()?.into_iter().find(|agent| mine(&agent.public_key));
+    Ok(agent.map_or(("stranger", None), |agent| ("agent", Some(agent.name.to_string()))))
+}
+
+/// The secrets that are encrypted to one of the keys.
+fn readable(vault: &Vault, identities: &Identities) -> Result<Vec<String>> {
+    let ids: Vec<_> = identities.recipients().map(|recipient| recipient.id()).collect();
+    let all = vault.secrets()?;
+    Ok(all
+        .into_iter()
+        .filter(|secret| secret.recipients.iter().any(|id| ids.contains(id)))
+        .map(|secret| secret.name.to_string())
+        .collect())
+}

@@ -1,0 +1,120 @@
+//! Exit codes, named in one place, and how an error is told: what happened, then what to do.
+
+use crate::output;
+use agent_vault_core::{Class, Error};
+
+/// The program's exit codes (documented in the README).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// Done.
+    Done = 0,
+    /// Any other failure.
+    Other = 1,
+    /// The call is wrong.
+    Usage = 2,
+    /// No such vault, secret, agent or group.
+    NotFound = 3,
+    /// Not among the recipients, or no owner.
+    NotAuthorized = 4,
+    /// Tampered with or rolled back.
+    Tampered = 5,
+    /// No usable key.
+    NoKey = 6,
+    /// Exists already, is busy, or has diverged.
+    Conflict = 7,
+    /// A remote failed.
+    Remote = 8,
+    /// `check` found errors.
+    Findings = 9,
+    /// Refused by a person.
+    Refused = 10,
+    /// The key is locked.
+    Locked = 11,
+    /// A question, and nobody to answer it.
+    NobodyToAsk = 12,
+}
+
+impl From<Code> for std::process::ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+impl From<Class> for Code {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Usage => Code::Usage,
+            Class::NotFound => Code::NotFound,
+            Class::NotAuthorized => Code::NotAuthorized,
+            Class::Tampered => Code::Tampered,
+            Class::NoKey => Code::NoKey,
+            Class::Conflict => Code::Conflict,
+            Class::Remote => Code::Remote,
+            Class::Findings => Code::Findings,
+            Class::Refused => Code::Refused,
+            Class::Locked => Code::Locked,
+            Class::NobodyToAsk => Code::NobodyToAsk,
+            _ => Code::Other,
+        }
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// The core's error.
+    Vault(Error),
+    /// Standard output did not take what was written.
+    Output(std::io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Vault(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+/// What a command returns.
+pub type Outcome = Result<Code, Failure>;
+
+/// Tells a failure on standard error; a reader that went away is none.
+pub fn report(failure: &Failure) -> Code {
+    match failure {
+        Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Code::Done,
+        Failure::Output(error) => {
+            output::error(&format!("cannot write to standard output: {error}"));
+            Code::Other
+        }
+        Failure::Vault(error) => {
+            output::error(&error.to_string());
+            output::hint(&error.hint());
+            error.class().into()
+        }
+    }
+}
+
+/// Tells what is wrong with the call; help and version go to standard output.
+pub fn report_usage(error: &clap::Error) -> Code {
+    use clap::error::ErrorKind;
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        return output::print(&text).map_or_else(|failure| report(&failure.into()), |()| Code::Done);
+    }
+    let text = match error.kind() {
+        // `set db/password my secret` without quotes: what is too much may be a part of the value.
+        ErrorKind::UnknownArgument | ErrorKind::TooManyValues if std::env::args_os().any(|arg| arg == "set") => {
+            "unexpected argument after the value (not repeated here: it may be secret)\n\nQuote a value that has spaces, or pipe it. For more information, try '--help'.\n".to_owned()
+        }
+        _ => text.trim_start_matches("error: ").to_owned(),
+    };
+    let safe: String = text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect();
+    output::error(safe.trim_end());
+    Code::Usage
+}

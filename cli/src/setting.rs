@@ -1,0 +1,124 @@
+//! The program's surroundings, read once: environment, home, terminal. The core sees none of them directly.
+
+use crate::app::App;
+use crate::output;
+use crate::terminal::Terminal;
+use agent_vault_core::vault::Notice;
+use agent_vault_core::{Context, Error, FirstContact, Home, Identities, Result, Vault};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What every command starts from.
+pub struct Setting {
+    /// Where to look for the vault.
+    pub dir: PathBuf,
+    /// The core's context.
+    pub context: Context,
+    /// `--key`.
+    key: Option<PathBuf>,
+}
+
+impl Setting {
+    /// Reads options and environment.
+    pub fn new(app: &App) -> Result<Self> {
+        output::set_quiet(app.quiet);
+        let mut context = Context::new(Home::new(home()?));
+        context.prompt = Arc::new(Terminal);
+        context.expected_owner = variable("AGENT_VAULT_OWNER")?;
+        context.first_contact = match variable("AGENT_VAULT_TRUST")?.as_deref() {
+            Some("strict") => FirstContact::Refuse,
+            None | Some("") if Terminal::is_there() => FirstContact::Ask,
+            None | Some("") => FirstContact::Accept,
+            Some(other) => {
+                return Err(Error::Usage {
+                    message: format!("AGENT_VAULT_TRUST is {:?}", agent_vault_core::error::printable(other)),
+                    hint: "set it to `strict`, or unset it".into(),
+                });
+            }
+        };
+        let dir = app.vault.clone().unwrap_or_else(|| PathBuf::from("."));
+        Ok(Self { dir, context, key: app.key.clone() })
+    }
+
+    /// The identity to use.
+    pub fn identities(&self) -> Result<Identities> {
+        let variable = std::env::var_os("AGENT_VAULT_KEY");
+        Identities::resolve(self.key.as_deref(), variable.as_deref(), &self.context.home, &self.context.prompt)
+    }
+
+    /// The vault, opened with what an identity knows of it.
+    pub fn vault(&self, identities: Option<&Identities>) -> Result<Vault> {
+        let vault = Vault::open(&self.dir, self.context.clone(), identities)?;
+        tell(&vault);
+        Ok(vault)
+    }
+
+    /// Vault and identity, for commands that only read: an absent key is no reason not to look.
+    pub fn vault_to_look_at(&self) -> Result<Vault> {
+        let identities = match self.identities() {
+            Ok(identities) => Some(identities),
+            Err(Error::NoKey { .. } | Error::Locked { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        self.vault(identities.as_ref())
+    }
+}
+
+/// `AGENT_VAULT_HOME`, or `.agent-vault` in the user's home.
+fn home() -> Result<PathBuf> {
+    match std::env::var_os("AGENT_VAULT_HOME").filter(|home| !home.is_empty()) {
+        Some(home) => Ok(PathBuf::from(home)),
+        None => std::env::home_dir()
+            .filter(|home| !home.as_os_str().is_empty())
+            .map(|home| home.join(".agent-vault"))
+            .ok_or_else(|| Error::Usage {
+                message: "there is no home directory".into(),
+                hint: "set HOME or AGENT_VAULT_HOME".into(),
+            }),
+    }
+}
+
+/// A variable that must be text.
+fn variable(name: &str) -> Result<Option<String>> {
+    std::env::var_os(name)
+        .map(|value| {
+            value
+                .into_string()
+                .map_err(|_| Error::Usage { message: format!("{name} is not text"), hint: "set it anew".into() })
+        })
+        .transpose()
+}
+
+/// Tells what a person should hear of, once.
+pub fn tell(vault: &Vault) {
+    for notice in vault.take_notices() {
+        match notice {
+            Notice::FirstContact { fingerprint, .. } => output::warn(&format!(
+                "this vault is new here; its owner's fingerprint is {fingerprint} (set AGENT_VAULT_OWNER={fingerprint} to expect it)"
+            )),
+            Notice::NotRemembered { reason } => {
+                output::warn(&format!(
+                    "what was seen could not be remembered, so a later rollback would go unnoticed: {reason}"
+                ));
+            }
+            Notice::Finished { files } => {
+                output::note(&format!("finished an interrupted change ({})", output::count(files, "file")))
+            }
+            Notice::SetAside { folder, reason } => output::warn(&format!(
+                "an interrupted change was set aside because {reason}; look at {} and delete it",
+                folder.display()
+            )),
+            Notice::OldState { path } => output::warn(&format!("{path}: an older state than one seen here")),
+            other => output::note(&format!("{other:?}")),
+        }
+    }
+}
+
+/// A path as a person would type it: `~` for the home directory.
+pub fn pretty(path: &Path) -> String {
+    let home = std::env::home_dir().filter(|home| home.as_os_str().len() > 1);
+    match home.and_then(|home| path.strip_prefix(home).ok().map(Path::to_path_buf)) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}

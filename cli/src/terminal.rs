@@ -1,0 +1,181 @@
+//! The terminal's etiquette.
+//!
+//! Questions go to the controlling terminal, never to standard output, and are asked only when standard input or
+//! standard error is a terminal: a program that captured both is alone, and must be told which flag to use. Hidden
+//! input turns echo off; it comes back when the answer is read, and also when a signal ends the program meanwhile.
+
+use agent_vault_core::prompt::Prompt;
+use agent_vault_core::{Error, Result, SecretBytes};
+use std::io::{IsTerminal, Read, Write};
+use zeroize::Zeroizing;
+
+/// The most bytes of an answer.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// The person at the terminal, if there is one.
+pub struct Terminal;
+
+impl Terminal {
+    /// Whether somebody can be asked.
+    pub fn is_there() -> bool {
+        (std::io::stdin().is_terminal() || std::io::stderr().is_terminal()) && system::open().is_ok()
+    }
+
+    /// Asks for a secret twice.
+    ///
+    /// # Errors
+    /// [`Error::NobodyToAsk`], [`Error::Refused`] when the two differ or input ended.
+    pub fn new_secret(question: &str, flag: &str) -> Result<SecretBytes> {
+        let first = hidden(&format!("{question}: "), flag)?;
+        let second = hidden("Again: ", flag)?;
+        if first.expose() == second.expose() {
+            Ok(first)
+        } else {
+            Err(Error::Refused { what: "the two inputs differ".into() })
+        }
+    }
+
+    /// Asks yes or no; only `y` and `yes` are yes.
+    ///
+    /// # Errors
+    /// [`Error::NobodyToAsk`].
+    pub fn confirm(question: &str, flag: &str) -> Result<bool> {
+        let mut terminal = open(question, flag)?;
+        let answer = terminal.ask(&format!("{question} [y/N] ")).map_err(gone(question))?;
+        Ok(matches!(std::str::from_utf8(&answer).map(str::trim), Ok("y" | "Y" | "yes" | "Yes" | "YES")))
+    }
+}
+
+impl Prompt for Terminal {
+    fn passphrase(&self, question: &str) -> Result<SecretBytes> {
+        hidden(&format!("{question}: "), "use a key without a passphrase here, or run this on a terminal")
+    }
+
+    fn confirm(&self, question: &str) -> Result<bool> {
+        Terminal::confirm(question, "answer it beforehand: AGENT_VAULT_OWNER=SHA256:…, or `agent-vault trust add`")
+    }
+
+    fn tell(&self, message: &str) {
+        crate::output::note(message);
+    }
+}
+
+fn open(question: &str, flag: &str) -> Result<system::Tty> {
+    if Terminal::is_there()
+        && let Ok(terminal) = system::open()
+    {
+        return Ok(terminal);
+    }
+    Err(Error::NobodyToAsk { question: question.trim_end_matches([':', ' ']).to_owned(), answer: flag.to_owned() })
+}
+
+fn hidden(question: &str, flag: &str) -> Result<SecretBytes> {
+    let mut terminal = open(question, flag)?;
+    let answer = terminal.without_echo(|terminal| terminal.ask(question)).map_err(gone(question))?;
+    Ok(SecretBytes::new(answer.to_vec()))
+}
+
+/// The terminal vanished, or input ended, in the middle of a question.
+fn gone(question: &str) -> impl FnOnce(std::io::Error) -> Error {
+    let what = format!("{} (no answer)", question.trim_end_matches([':', ' ']));
+    move |_| Error::Refused { what }
+}
+
+/// Reads one line without its end. Byte by byte: nothing of it stays behind in a buffer.
+fn read_line(mut input: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(256));
+    let mut byte = [0u8; 1];
+    loop {
+        match input.read(&mut byte)? {
+            0 if line.is_empty() => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            0 => break,
+            _ if byte[0] == b'\n' || byte[0] == b'\r' => break,
+            _ if line.len() >= MAX_ANSWER => return Err(std::io::ErrorKind::InvalidData.into()),
+            _ => line.push(byte[0]),
+        }
+    }
+    Ok(line)
+}
+
+#[cfg(unix)]
+mod system {
+    use super::*;
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    use std::fs::{File, OpenOptions};
+
+    /// The controlling terminal.
+    pub struct Tty(File);
+
+    pub fn open() -> std::io::Result<Tty> {
+        OpenOptions::new().read(true).write(true).open("/dev/tty").map(Tty)
+    }
+
+    impl Tty {
+        /// Asks and reads a line.
+        pub fn ask(&mut self, question: &str) -> std::io::Result<Zeroizing<Vec<u8>>> {
+            self.0.write_all(question.as_bytes())?;
+            self.0.flush()?;
+            read_line(&self.0)
+        }
+
+        /// Runs `question` with echo off. Echo is back afterwards, whatever happens: a signal that ends the program
+        /// restores it first and then ends the program as it would have.
+        pub fn without_echo<T>(
+            &mut self,
+            question: impl FnOnce(&mut Self) -> std::io::Result<T>,
+        ) -> std::io::Result<T> {
+            let before = tcgetattr(&self.0)?;
+            let mut silent = before.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            silent.local_modes.insert(LocalModes::ECHONL);
+            let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+            let handle = signals.handle();
+            let (terminal, modes) = (self.0.try_clone()?, before.clone());
+            let watcher = std::thread::spawn(move || {
+                if let Some(signal) = signals.forever().next() {
+                    restore(&terminal, &modes);
+                    let _ = (&terminal).write_all(b"\n");
+                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+                }
+            });
+            tcsetattr(&self.0, OptionalActions::Flush, &silent)?;
+            let answer = question(self);
+            restore(&self.0, &before);
+            handle.close();
+            let _ = watcher.join();
+            answer
+        }
+    }
+
+    fn restore(terminal: &File, modes: &Termios) {
+        let _ = tcsetattr(terminal, OptionalActions::Now, modes);
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use super::*;
+
+    /// No hidden input is possible here yet, so nobody is asked.
+    pub struct Tty;
+
+    pub fn open() -> std::io::Result<Tty> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    impl Tty {
+        pub fn ask(&mut self, _question: &str) -> std::io::Result<Zeroizing<Vec<u8>>> {
+            let _ = read_line(std::io::empty());
+            Err(std::io::ErrorKind::Unsupported.into())
+        }
+
+        pub fn without_echo<T>(
+            &mut self,
+            question: impl FnOnce(&mut Self) -> std::io::Result<T>,
+        ) -> std::io::Result<T> {
+            question(self)
+        }
+    }
+}

@@ -128,7 +128,7 @@ impl Identities {
                     line.parse().map_err(|reason: &str| unusable(&self.origin, reason))?;
                 let plugin = age::plugin::IdentityPluginV1::new(
                     identity.plugin(),
-                    &[identity.clone()],
+                    std::slice::from_ref(&identity),
                     AgeCallbacks(prompt.clone()),
                 )
                 .map_err(|error| unusable(&self.origin, error.to_string()))?;

@@ -47,7 +47,7 @@ impl Recipient {
             Kind::Plugin(recipient) => Box::new(
                 age::plugin::RecipientPluginV1::new(
                     recipient.plugin(),
-                    &[recipient.clone()],
+                    std::slice::from_ref(recipient),
                     &[],
                     AgeCallbacks(prompt.clone()),
                 )

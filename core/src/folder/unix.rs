@@ -100,6 +100,7 @@ pub(super) fn stamp(root: &Handle, relative: &str) -> Result<(Kind, Stamp)> {
     Ok((kind(FileType::from_raw_mode(stat.st_mode)), stamp_of(&stat)))
 }
 
+#[allow(clippy::unnecessary_cast)] // the types differ from system to system
 fn stamp_of(stat: &rustix::fs::Stat) -> Stamp {
     Stamp {
         size: stat.st_size as u64,

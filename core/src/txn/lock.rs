@@ -54,7 +54,7 @@ impl VaultLock {
                 hint: "keep the repository on a local disk for writing; reading works anywhere".into(),
             })),
         })
-        .unwrap_or_else(|| Err(Error::Busy { what: "the vault", file: path }))?;
+        .unwrap_or(Err(Error::Busy { what: "the vault", file: path }))?;
         Ok(Self { _file: file })
     }
 }

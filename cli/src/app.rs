@@ -239,7 +239,7 @@ pub struct AddAgent {
     /// Its name
     pub name: AgentName,
     /// A public key that the agent already has: age1… or ssh-… [default: make a key]
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub public_key: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]

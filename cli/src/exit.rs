@@ -1,7 +1,10 @@
 //! Exit codes, named in one place, and how an error is told: what happened, then what to do.
 
+use crate::app::App;
 use crate::output;
+use agent_vault_core::name::nearest;
 use agent_vault_core::{Class, Error};
+use clap::CommandFactory;
 
 /// The program's exit codes (documented in the README).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +93,7 @@ pub fn report(failure: &Failure) -> Code {
         Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Code::Done,
         Failure::Output(error) => {
             output::error(&format!("cannot write to standard output: {error}"));
+            output::hint("see that what it is sent to can take it, then try again");
             Code::Other
         }
         Failure::Vault(error) => {
@@ -100,6 +104,9 @@ pub fn report(failure: &Failure) -> Code {
     }
 }
 
+/// How clap ends its messages.
+const HELP: &str = "For more information, try '--help'.";
+
 /// Tells what is wrong with the call; help and version go to standard output.
 pub fn report_usage(error: &clap::Error) -> Code {
     use clap::error::ErrorKind;
@@ -107,14 +114,40 @@ pub fn report_usage(error: &clap::Error) -> Code {
     if !error.use_stderr() {
         return output::print(&text).map_or_else(|failure| report(&failure.into()), |()| Code::Done);
     }
-    let text = match error.kind() {
+    match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output::note(&text);
+            output::error("no command is given");
+            output::hint("choose one of the above; `agent-vault demo` shows them at work");
+        }
         // `set db/password my secret` without quotes: what is too much may be a part of the value.
         ErrorKind::UnknownArgument | ErrorKind::TooManyValues if std::env::args_os().any(|arg| arg == "set") => {
-            "unexpected argument after the value (not repeated here: it may be secret)\n\nQuote a value that has spaces, or pipe it. For more information, try '--help'.\n".to_owned()
+            output::error("unexpected argument after the value (not repeated here: it may be secret)");
+            output::hint("quote a value that has spaces, or pipe it; `agent-vault set --help` names the options");
         }
-        _ => text.trim_start_matches("error: ").to_owned(),
-    };
-    let safe: String = text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect();
-    output::error(safe.trim_end());
+        _ if text.contains("PRIVATE KEY") => {
+            output::error("an argument is a private key (not repeated here)");
+            output::hint("give a file's name, or a public key; `--help` after the command says which");
+        }
+        _ => {
+            let what = text.trim_end().trim_end_matches(HELP).trim_end();
+            output::error(what.trim_start_matches("error: "));
+            match mistyped(error) {
+                Some(meant) => output::hint(&format!("did you mean '{meant}'?")),
+                None => output::hint("`--help` after the command says what it takes"),
+            }
+        }
+    }
     Code::Usage
+}
+
+/// The command that was meant, where clap has no suggestion of its own: it does not see two letters that were swapped.
+fn mistyped(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    if error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
+    }
+    let app = App::command();
+    nearest(typed, app.get_subcommands().map(clap::Command::get_name))
 }

@@ -1,5 +1,6 @@
 //! What goes where: results to standard output, everything else to standard error; colour on a terminal only.
 
+use agent_vault_core::error::is_printable;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,10 +66,27 @@ pub fn stderr_coloured() -> bool {
     coloured(std::io::stderr().is_terminal())
 }
 
+/// How an age private key begins; none has a reason to be shown.
+const PRIVATE: &str = "AGE-SECRET-KEY-";
+
+/// `text` without what a terminal would obey or hide (a folder's name may hold anything), and without a private key that
+/// somebody gave in place of a name.
+pub fn safe(text: &str) -> String {
+    let mut out: String = text.chars().map(|c| if c == '\n' || is_printable(c) { c } else { '?' }).collect();
+    let mut from = 0;
+    while let Some(at) = out[from..].to_ascii_uppercase().find(PRIVATE) {
+        let start = from + at + PRIVATE.len();
+        let length = out[start..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(out.len() - start);
+        out.replace_range(start..start + length, "(hidden)");
+        from = start;
+    }
+    out
+}
+
 /// One line on standard error. A closed standard error is nobody's loss.
 fn line(label: &str, style: Style, text: &str) {
     let label = style.paint(label, stderr_coloured());
-    let _ = writeln!(std::io::stderr().lock(), "{label}{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{label}{}", safe(text));
 }
 
 /// Tells an error.
@@ -119,4 +137,17 @@ pub fn json(value: &impl Serialize) -> std::io::Result<()> {
 /// `3 secrets`, `1 secret`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c5_what_is_told_holds_neither_control_characters_nor_private_keys() {
+        assert_eq!(safe("a\x1b[31mb\u{202e}c\r\n"), "a?[31mb?c?\n");
+        let keys = "no 'AGE-SECRET-KEY-1QQ', no age-secret-key-1zz\nAGE-SECRET-KEY-";
+        assert_eq!(safe(keys), "no 'AGE-SECRET-KEY-(hidden)', no age-secret-key-(hidden)\nAGE-SECRET-KEY-(hidden)");
+        assert_eq!(safe("é — plain"), "é — plain");
+    }
 }

@@ -183,10 +183,11 @@ fn c2_init_that_fails_halfway_leaves_nothing_behind() {
     for (what, script, code) in broken {
         let world = World::repository();
         world.sh(script);
-        let before = (world.state(), world.sh("find .git ! -path '*/objects/*' ! -path '*/agent-vault*' | sort"));
+        // Unreachable Git objects and the lock's own folder are nobody's concern.
+        let all = "find . $HOME ! -path './.git/objects/*' ! -path './.git/agent-vault*' | sort";
+        let before = (world.state(), world.sh(all));
         world.run("init").fails(code);
-        let after = (world.state(), world.sh("find .git ! -path '*/objects/*' ! -path '*/agent-vault*' | sort"));
-        assert_eq!(after, before, "{what}");
+        assert_eq!((world.state(), world.sh(all)), before, "{what}");
     }
 }
 
@@ -210,7 +211,7 @@ fn c2_init_without_permission_leaves_nothing_behind() {
         world.sh(&format!("chmod 500 {locked}"));
         world.run("init").fails(1).says("check the owner and mode");
         world.sh(&format!("chmod 700 {locked}"));
-        assert_eq!(world.sh("ls -A . $HOME"), ".:\n.git\n\n".to_owned() + &world.home.display().to_string() + ":\n.gitconfig");
+        assert_eq!(world.sh("ls -A . $HOME | grep -v :$"), ".git\n\n.gitconfig", "{locked}");
     }
 }
 

@@ -352,17 +352,19 @@ impl Error {
 
 /// `text` fit for a terminal: control characters (and what could reorder a line) become `?`, at most 80 characters.
 pub fn printable(text: &str) -> String {
-    let mut out: String =
-        text.chars().take(80).map(|c| if c.is_control() || is_directional(c) { '?' } else { c }).collect();
+    let mut out: String = text.chars().take(80).map(|c| if is_printable(c) { c } else { '?' }).collect();
     if text.chars().nth(80).is_some() {
         out.push('…');
     }
     out
 }
 
-/// Unicode's bidirectional controls and line separators, which could make a line read as another.
-fn is_directional(c: char) -> bool {
-    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
+/// Whether a character is shown as itself: no control character, and none of Unicode's bidirectional controls and line
+/// separators, which could make a line read as another.
+pub fn is_printable(c: char) -> bool {
+    let directional =
+        matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}');
+    !c.is_control() && !directional
 }
 
 impl fmt::Display for Class {

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 /// The most bytes an identity file may have.
@@ -42,7 +42,10 @@ pub struct KeyHints {
 
 struct Entry {
     identity: Box<dyn age::Identity + Send + Sync>,
-    recipient: Option<Recipient>,
+    /// Computed when it is asked for: a read needs the key file's own word at most, and only as a hint.
+    recipient: OnceLock<Option<Recipient>>,
+    /// What the comment above the key says its public key is.
+    announced: Option<Recipient>,
     native: Option<age::x25519::Identity>,
 }
 
@@ -60,6 +63,12 @@ impl Identities {
         prompt: &Arc<dyn Prompt>,
     ) -> Result<Self> {
         if let Some(file) = flag {
+            if file.to_str().is_some_and(|text| KEY_MARKS.iter().any(|mark| text.contains(mark))) {
+                return Err(unusable(
+                    "--key",
+                    "it is a key itself, and --key takes a file (AGENT_VAULT_KEY takes both)",
+                ));
+            }
             return Self::from_file(file, prompt);
         }
         if let Some(text) = variable {
@@ -132,12 +141,13 @@ impl Identities {
                     AgeCallbacks(prompt.clone()),
                 )
                 .map_err(|error| unusable(&self.origin, error.to_string()))?;
-                self.entries.push(Entry { identity: Box::new(plugin), recipient: announced.take(), native: None });
+                let recipient = OnceLock::from(announced.take());
+                self.entries.push(Entry { identity: Box::new(plugin), recipient, announced: None, native: None });
             } else {
                 let identity: age::x25519::Identity = line.parse().map_err(|_| {
                     unusable(&self.origin, "a line is no age identity (mistyped, cut off, or of a kind not known here)")
                 })?;
-                self.entries.push(Entry::native(identity));
+                self.entries.push(Entry::native(identity, announced.take()));
             }
         }
         Ok(())
@@ -146,7 +156,7 @@ impl Identities {
     /// A new native identity.
     pub(crate) fn generate() -> Self {
         Self {
-            entries: vec![Entry::native(age::x25519::Identity::generate())],
+            entries: vec![Entry::native(age::x25519::Identity::generate(), None)],
             origin: "a new key".into(),
             hints: KeyHints::default(),
         }
@@ -164,7 +174,7 @@ impl Identities {
 
     /// The public keys, as far as they are known (a plugin's is known only from a comment).
     pub fn recipients(&self) -> impl Iterator<Item = &Recipient> {
-        self.entries.iter().filter_map(|entry| entry.recipient.as_ref())
+        self.entries.iter().filter_map(Entry::recipient)
     }
 
     /// The ids of the public keys, for messages.
@@ -173,15 +183,18 @@ impl Identities {
         if ids.is_empty() { format!("the key from {}", self.origin) } else { ids.join(", ") }
     }
 
-    /// The age crate's identities, each with its id where that is known.
+    /// The age crate's identities, each with the id that it probably has.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&(dyn age::Identity + Send + Sync), Option<KeyId>)> {
-        self.entries.iter().map(|entry| (&*entry.identity, entry.recipient.as_ref().map(Recipient::id)))
+        self.entries.iter().map(|entry| {
+            let likely = entry.announced.as_ref().or_else(|| entry.recipient());
+            (&*entry.identity, likely.map(Recipient::id))
+        })
     }
 
     /// HMAC-SHA256 of `message` under HKDF-SHA256 (no salt, info `agent-vault owner v1`) of the native secret whose
     /// public key is `recipient`; `None` when there is no such native key here.
     pub(crate) fn prove(&self, recipient: &Recipient, message: &[u8]) -> Option<[u8; 32]> {
-        let entry = self.entries.iter().find(|entry| entry.recipient.as_ref() == Some(recipient))?;
+        let entry = self.entries.iter().find(|entry| entry.recipient() == Some(recipient))?;
         let text = entry.native.as_ref()?.to_string();
         let (_, secret) = bech32::decode(text.expose_secret()).ok()?;
         let secret = Zeroizing::new(secret);
@@ -208,7 +221,7 @@ impl Identities {
         if let Some(owner) = &hints.owner {
             text.push_str(&format!("# owner: {owner}\n"));
         }
-        if let (Some(recipient), Some(native)) = (&entry.recipient, &entry.native) {
+        if let (Some(recipient), Some(native)) = (entry.recipient(), &entry.native) {
             text.push_str(&format!("# public key: {recipient}\n"));
             text.push_str(native.to_string().expose_secret());
             text.push('\n');
@@ -218,12 +231,13 @@ impl Identities {
 }
 
 impl Entry {
-    fn native(identity: age::x25519::Identity) -> Self {
-        Self {
-            recipient: Some(Recipient::of_x25519(&identity)),
-            identity: Box::new(identity.clone()),
-            native: Some(identity),
-        }
+    fn native(identity: age::x25519::Identity, announced: Option<Recipient>) -> Self {
+        Self { identity: Box::new(identity.clone()), recipient: OnceLock::new(), announced, native: Some(identity) }
+    }
+
+    /// The public key, from the private one where that can be; a comment's word is not taken for it.
+    fn recipient(&self) -> Option<&Recipient> {
+        self.recipient.get_or_init(|| self.native.as_ref().map(Recipient::of_x25519)).as_ref()
     }
 }
 
@@ -299,7 +313,7 @@ fn ssh_entry(text: &str, origin: &str, prompt: &Arc<dyn Prompt>) -> Result<Entry
         plain => plain,
     };
     let recipient = age::ssh::Recipient::try_from(identity.clone()).ok().map(Recipient::of_ssh);
-    Ok(Entry { identity: Box::new(identity), recipient, native: None })
+    Ok(Entry { identity: Box::new(identity), recipient: OnceLock::from(recipient), announced: None, native: None })
 }
 
 #[cfg(test)]

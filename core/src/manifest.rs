@@ -133,7 +133,7 @@ impl Manifest {
     }
 
     /// Sorted and unique, so that two people's manifests differ only where they mean different things.
-    fn check_names(&self) -> Result<(), String> {
+    pub(crate) fn check_names(&self) -> Result<(), String> {
         let rising = |names: Vec<String>| names.windows(2).all(|pair| pair[0] < pair[1]);
         let sorted = rising(self.agents.iter().map(|agent| agent.name.as_str().to_ascii_lowercase()).collect())
             && rising(self.groups.iter().map(|group| group.name.to_string()).collect())

@@ -74,7 +74,8 @@ impl FromStr for Recipient {
     fn from_str(input: &str) -> Result<Self> {
         let fail = |reason: &str| Error::InvalidRecipient { input: printable(input), reason: reason.into() };
         let input = input.trim();
-        if input.starts_with("AGE-SECRET-KEY-") || input.starts_with("AGE-PLUGIN-") || input.contains("PRIVATE KEY") {
+        let private = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY"];
+        if private.iter().any(|mark| input.to_ascii_uppercase().contains(mark)) {
             return Err(Error::InvalidRecipient {
                 input: "(hidden)".into(),
                 reason: "it is a private key; never share it".into(),

@@ -93,6 +93,12 @@ impl Repo {
         self.git.path().join("index.lock")
     }
 
+    /// Git's own lock of a reference. HEAD is the work tree's, branches are everybody's.
+    pub(crate) fn reference_lock(&self, reference: &str) -> PathBuf {
+        let dir = if reference == "HEAD" { self.git.path() } else { self.git.commondir() };
+        dir.join(format!("{reference}.lock"))
+    }
+
     fn index_file(&self) -> PathBuf {
         self.git.path().join("index")
     }

@@ -184,6 +184,18 @@ pub(crate) fn judge(id: VaultId, fingerprint: &str, known: &Knowledge<'_>) -> Re
     Ok(known.pinned || known.place.is_some() || known.expected.is_some() || known.proof == Some(true) || hinted)
 }
 
+/// Pure: why a vault without signatures is not the known one; `None` when nothing is known.
+pub(crate) fn judge_unsigned(known: &Knowledge<'_>) -> Option<String> {
+    if let Some(place) = known.place {
+        return Some(format!("this working copy held vault {place}, and its roots and signatures are gone"));
+    }
+    if let Some(expected) = known.expected {
+        return Some(format!("nobody signed it, and AGENT_VAULT_OWNER expects {expected}"));
+    }
+    let vault = known.hints.filter(|hints| hints.agent.is_some())?.vault?;
+    Some(format!("your key was made for vault {vault}, and nobody signed this one"))
+}
+
 /// The memory itself: files of their own, written only when something rises.
 pub(crate) struct Memory<'a> {
     home: &'a Home,
@@ -298,14 +310,6 @@ pub fn remembered(home: &Home) -> Result<Vec<Remembered>> {
         }
     }
     Ok(found)
-}
-
-/// Forgets which vault the working copy with this vault folder held.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn forget_place(home: &Home, vault_dir: &Path) -> Result<()> {
-    remove(&home.place(vault_dir))
 }
 
 /// Forgets a vault: its pin, everything seen of it, and the working copies it was in.

@@ -72,6 +72,11 @@ impl Workshop {
     /// Removes what an unfinished or finished transaction left.
     fn clear(&self) {
         let _ = std::fs::remove_dir_all(self.stage());
+        self.clear_index();
+    }
+
+    /// Removes our copy of the index, and libgit2's lock of that copy: while it lies there, no copy can be written.
+    fn clear_index(&self) {
         let _ = std::fs::remove_file(self.index());
         let _ = std::fs::remove_file(self.dir.join("index.lock"));
     }
@@ -255,7 +260,8 @@ fn finish(
             }
         }
     }
-    for target in journal.files.iter().filter(|target| target.new.is_none()) {
+    // From the last to the first: a `.meta` before its `.enc`, or a reader would find metadata without a ciphertext.
+    for target in journal.files.iter().rev().filter(|target| target.new.is_none()) {
         folder.remove(&target.path)?;
     }
     let index = match index {

@@ -12,7 +12,7 @@ use crate::prompt::{Nobody, Prompt};
 use crate::root::{Root, VaultId};
 use crate::roots;
 use crate::time::Timestamp;
-use crate::trust::{Knowledge, Memory, Pin, judge};
+use crate::trust::{Knowledge, Memory, Pin, judge, judge_unsigned};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -52,6 +52,8 @@ pub struct Context {
     pub expected_owner: Option<String>,
     /// Read states older than those seen here, on purpose.
     pub allow_old: bool,
+    /// Trust another vault in the place of the one that the working copy held before, on purpose.
+    pub replace: bool,
 }
 
 impl Context {
@@ -64,6 +66,7 @@ impl Context {
             first_contact: FirstContact::Accept,
             expected_owner: None,
             allow_old: false,
+            replace: false,
         }
     }
 
@@ -163,13 +166,16 @@ impl Vault {
         let dir = find(dir)?;
         let folder = Folder::open(&dir)?;
         let memory = Memory::new(&context.home);
-        let place = memory.place(&dir)?;
+        let place = if context.replace { None } else { memory.place(&dir)? };
+        let knowledge = Knowledge {
+            place,
+            hints: identities.map(Identities::hints),
+            expected: context.expected_owner.as_deref(),
+            ..Knowledge::default()
+        };
         let Some(first) = roots::first(&folder)? else {
-            return Err(match place {
-                Some(id) => Error::tampered(
-                    &dir,
-                    format!("this working copy held vault {id}, and its roots and signatures are gone"),
-                ),
+            return Err(match judge_unsigned(&knowledge) {
+                Some(reason) => Error::tampered(&dir, reason),
                 None => Error::UnsignedVault { vault: dir },
             });
         };
@@ -182,11 +188,9 @@ impl Vault {
         };
         let (pin, risen) = pin;
         let knowledge = Knowledge {
-            place,
-            hints: identities.map(Identities::hints),
-            expected: context.expected_owner.as_deref(),
             pinned: known_pin,
             proof: if known_pin { None } else { identities.and_then(|identities| proof(&first, &pin, identities)) },
+            ..knowledge
         };
         let known = judge(id, &pin.fingerprint(), &knowledge).map_err(|reason| Error::tampered(&dir, reason))?;
         let vault = Self::assemble(dir, folder, context, pin);

@@ -10,7 +10,7 @@ use agent_vault_core::{Class, Error, Identities, Result, SecretBytes, crypto};
 use common::*;
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Values that a text-minded program would get wrong.
@@ -109,19 +109,11 @@ fn stock_ssh_keygen_verifies_roots_manifest_and_every_secret() {
     }
 }
 
-/// The owner's signing key, taken out of its escrow with stock age.
-fn signing_key(setup: &Setup) -> PathBuf {
-    let text = age_opens(&setup.home.owner_key(), &setup.file("owners/eric/signing.key.escrow")).expect("it opens");
-    let file = setup.temp().join("signing.key");
-    agent_vault_core::home::create_private(&file, &text).unwrap();
-    file
-}
-
 #[test]
 fn what_stock_ssh_keygen_signs_with_the_escrowed_key_is_accepted() {
     let setup = Setup::new();
     setup.set("app/key", b"value");
-    let key = signing_key(&setup);
+    let key = setup.signing_key();
     let replace = |relative: &str, namespace: &str, bytes: &[u8]| {
         std::fs::write(setup.file(relative), bytes).unwrap();
         let signature = setup.file(relative).with_extension("sig");

@@ -62,7 +62,7 @@ fn d1_after_revoke_no_current_ciphertext_of_the_group_opens_with_the_agents_key(
     // What is written later is for those who may read it then.
     setup.set("app/by-group", b"new");
     setup.set("app/new", b"new");
-    setup.own(|owner| owner.set(&path("app/by-both"), SetRequest { value: None, ..described("x") }, false)).unwrap();
+    setup.own(|owner| owner.set(&path("app/by-both"), described("x"), false)).unwrap();
     assert_eq!(readable(&setup, &key), Vec::<String>::new());
 }
 

@@ -32,9 +32,9 @@ pub fn run(setting: &Setting, args: &Check) -> Outcome {
             out,
             "{word} [{}] {}: {}\n  {}",
             finding.code,
-            finding.subject,
-            finding.message,
-            Style::Dim.paint(&finding.remedy, coloured)
+            output::safe(&finding.subject),
+            output::safe(&finding.message),
+            Style::Dim.paint(&output::safe(&finding.remedy), coloured)
         );
     }
     output::print(&out)?;

@@ -16,6 +16,8 @@ pub fn run(args: &Completions) -> Outcome {
     };
     let mut script = Vec::new();
     clap_complete::generate(generator, &mut App::command(), "agent-vault", &mut script);
-    output::print(&String::from_utf8_lossy(&script))?;
+    // clap_complete writes the hyphen of our name in two ways, and bash then completes no subcommand (clap issue 6421).
+    let script = String::from_utf8_lossy(&script).replace("agent__subcmd__vault", "agent__vault");
+    output::print(&script)?;
     Ok(Code::Done)
 }

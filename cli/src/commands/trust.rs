@@ -68,7 +68,11 @@ fn accepting(setting: &Setting, owner: Option<&str>) -> Context {
 }
 
 fn add(setting: &Setting, owner: Option<&str>) -> Outcome {
-    let vault = Vault::open(&setting.dir, accepting(setting, owner), None)?;
+    open(setting, accepting(setting, owner))
+}
+
+fn open(setting: &Setting, context: Context) -> Outcome {
+    let vault = Vault::open(&setting.dir, context, None)?;
     crate::setting::tell(&vault);
     output::print(&format!("trusted: vault {}, owner {}\n", vault.id(), fingerprint(&vault)))?;
     Ok(Code::Done)
@@ -77,8 +81,8 @@ fn add(setting: &Setting, owner: Option<&str>) -> Outcome {
 fn replace(setting: &Setting, owner: Option<&str>, yes: bool) -> Outcome {
     let dir = vault::find(&setting.dir)?;
     confirm(&format!("Trust whatever vault {} holds now, in place of the one it held before?", dir.display()), yes)?;
-    trust::forget_place(&setting.context.home, &dir)?;
-    add(setting, owner)
+    // What is remembered stays until the new vault is trusted: a no, or another owner, changes nothing.
+    open(setting, Context { replace: true, ..accepting(setting, owner) })
 }
 
 fn forget(setting: &Setting, id: Option<&str>, yes: bool) -> Outcome {

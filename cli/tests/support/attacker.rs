@@ -68,6 +68,7 @@ impl<'w> Attacker<'w> {
 
     /// Commits the work tree as the attacker, as a push would bring it.
     pub fn commit(&self) {
-        self.world.git("add -A -f . && git -c user.name=mallory -c user.email=m@x -c commit.gpgsign=false commit -q -m tidy");
+        self.world
+            .git("add -A -f . && git -c user.name=mallory -c user.email=m@x -c commit.gpgsign=false commit -q -m tidy");
     }
 }

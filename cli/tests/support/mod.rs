@@ -1,6 +1,6 @@
 //! A world for one test: a temporary directory with a HOME and a repository, in which the program runs as a person
 //! would run it. Nothing of the caller's environment gets in, and nothing ever runs inside the source tree.
-#![allow(dead_code)] // each test program uses a part of it
+#![allow(dead_code, unused_imports)] // each test program uses a part of it
 
 mod attacker;
 mod traces;

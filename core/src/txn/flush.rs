@@ -7,17 +7,25 @@ use std::path::{Path, PathBuf};
 
 /// From this many files on, one flush of the whole file system is quicker than one of each file.
 const MANY: usize = 64;
+/// The most flushes that wait at the same time.
+const WAITING: usize = 12;
 
 /// Flushes the files that exist (an object may lie in a pack instead, where it has long been safe).
 pub(super) fn files(dir: &Path, files: Vec<PathBuf>) -> Result<()> {
     if files.len() >= MANY && whole(dir, &files) {
         return Ok(());
     }
-    files.par_iter().try_for_each(|path| match File::open(path) {
+    let flush = |path: &PathBuf| match File::open(path) {
         Ok(file) => file.sync_all().map_err(Error::io("flush", path)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::io("flush", path)(error)),
-    })
+    };
+    // Flushes that wait at the same time share one write of the file system's own journal.
+    let waiting = if rayon::current_num_threads() == 1 { 1 } else { files.len().clamp(1, WAITING) };
+    match rayon::ThreadPoolBuilder::new().num_threads(waiting).build() {
+        Ok(pool) => pool.install(|| files.par_iter().with_max_len(1).try_for_each(flush)),
+        Err(_) => files.iter().try_for_each(flush),
+    }
 }
 
 /// `syncfs(2)`, when everything lies on the file system of `dir`.

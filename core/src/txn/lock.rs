@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// The first bytes of an `index.lock` of ours.
 const MARK: &[u8] = b"agent-vault holds this index";
+/// How long a living git may leave a branch's lock empty.
+const INSTANT: Duration = Duration::from_millis(200);
 
 /// How long to wait for locks that others hold.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +94,18 @@ pub(super) fn remove_stale(path: &Path) -> Result<()> {
         Ok(bytes) if bytes == MARK => std::fs::remove_file(path).map_err(Error::io("remove", path)),
         _ => Ok(()),
     }
+}
+
+/// Removes the lock of a branch that a dead agent-vault left as it moved it to `commit`. libgit2 makes that lock empty
+/// and then writes the commit into it. So does a living git, but in the same instant: what stays empty is nobody's. Call
+/// it under the vault's lock, and only for a journal's branch.
+pub(super) fn remove_stale_ref(path: &Path, commit: &str) -> Result<()> {
+    let ours = poll(INSTANT, || match std::fs::read(path) {
+        Ok(bytes) if bytes.is_empty() => None,
+        Ok(bytes) => Some(bytes.trim_ascii_end() == commit.as_bytes()),
+        Err(_) => Some(false),
+    });
+    if ours.unwrap_or(true) { std::fs::remove_file(path).map_err(Error::io("remove", path)) } else { Ok(()) }
 }
 
 /// Tries until it works or time is up, a little longer apart each time.

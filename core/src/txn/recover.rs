@@ -67,6 +67,8 @@ pub(super) fn under_lock(folder: &Folder, repo: &Repo, workshop: &Workshop) -> R
         workshop.clear();
         return Ok(Recovered::Nothing);
     };
+    workshop.clear_index();
+    lock::remove_stale_ref(&repo.reference_lock(&found.branch), &found.to)?;
     let digests = found
         .files
         .iter()

@@ -84,6 +84,30 @@ impl Owner<'_> {
         Ok(NewKey { public_key, file, change: AccessChange { commit: Some(commit), ..AccessChange::default() } })
     }
 
+    /// Adds agents that bring their own keys, with their groups, in one commit: the fixture of a benchmark is made in
+    /// seconds.
+    ///
+    /// # Errors
+    /// As [`Owner::add_agent`]; [`Error::Conflict`] when two of them share a name or a key.
+    #[doc(hidden)]
+    pub fn add_many_agents(&self, agents: Vec<(AgentName, Recipient, Vec<GroupName>)>) -> Result<AccessChange> {
+        let mut session = self.begin()?;
+        for (name, public_key, _) in &agents {
+            session.require_free(name, Some(public_key))?;
+            session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
+        }
+        let (created, message) = (session.now(), format!("add {} agents", agents.len()));
+        session.put_manifest(|manifest| {
+            for (name, public_key, mut groups) in agents {
+                groups.sort();
+                groups.iter().for_each(|group| manifest.insert_group(group));
+                manifest.insert_agent(Agent { name, public_key, groups, created });
+            }
+        })?;
+        let subjects: Vec<Subject> = session.all()?.into_iter().map(Subject::unchanged).collect();
+        session.conclude(subjects, &message, false, &|_, _| {})
+    }
+
     /// Removes an agent: afterwards no current ciphertext opens with its key.
     ///
     /// # Errors

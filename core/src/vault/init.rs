@@ -47,7 +47,11 @@ impl Drop for Undo {
         if let Some(file) = &self.key {
             let _ = std::fs::remove_file(file);
         }
-        for dir in self.vault.iter().chain(&self.repository) {
+        if let Some(dir) = &self.vault {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+        // A vault that another `init` made meanwhile needs the repository.
+        if let Some(dir) = self.repository.as_ref().filter(|dir| !dir.with_file_name(layout::FOLDER).exists()) {
             let _ = std::fs::remove_dir_all(dir);
         }
         for dir in self.folders.iter().rev() {
@@ -65,13 +69,16 @@ impl Undo {
 
     /// Makes `dir` and what is missing above it.
     fn make_folders(&mut self, dir: &Path) -> Result<()> {
-        let missing: Vec<PathBuf> = dir
-            .ancestors()
-            .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
-            .map(Path::to_path_buf)
-            .collect();
-        self.folders.extend(missing.into_iter().rev());
+        self.note_missing(dir);
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))
+    }
+
+    /// What of `dir` is not there yet will be made from here on.
+    fn note_missing(&mut self, dir: &Path) {
+        let missing = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+        let mut missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
+        missing.reverse();
+        self.folders.append(&mut missing);
     }
 }
 
@@ -129,11 +136,12 @@ pub fn init(
     let manifest = Manifest::first(id, &root);
     let manifest_text = manifest.render();
 
-    undo.vault = Some(vault_dir.clone());
     std::fs::create_dir(&vault_dir).map_err(Error::io("create", &vault_dir))?;
+    undo.vault = Some(vault_dir.clone());
     let folder = Folder::open(&vault_dir)?;
     if created_key {
         let hints = KeyHints { vault: Some(id), owner: Some(verifying.fingerprint()), agent: None };
+        undo.note_missing(context.home.dir());
         home::create_private(&key_file, identities.to_key_file(&hints).expose())?;
         undo.key = Some(key_file.clone());
     }
@@ -152,14 +160,16 @@ pub fn init(
     stage.put(&layout::signing_key(&owner), &escrow::seal_signing_key(&signing, &recipient, &context.prompt)?)?;
     stage.put(layout::GITIGNORE, layout::GITIGNORE_TEXT.as_bytes())?;
     stage.put(layout::GITATTRIBUTES, layout::gitattributes().as_bytes())?;
-    txn.repo().protect_bytes()?;
     let commit = txn.commit("agent-vault: create the vault", owner.as_str(), &signing)?;
     undo.keep();
 
     let pin = roots::from_first(&folder, root_text.as_bytes())?;
     let vault = Vault::assemble(vault_dir, folder, context, pin);
     vault.remember(true);
-    let tree = Repo::open(&vault.dir)?.vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
+    let repo = Repo::open(&vault.dir)?;
+    // Not before the commit, which may fail; where this fails, the next change does it.
+    let _ = repo.protect_bytes();
+    let tree = repo.vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
     let digest = crate::digest::Digest::of(manifest_text.as_bytes());
     let _ = vault.memory().set_mark(id, &vault.dir, &Mark { serial: manifest.serial, manifest: digest, tree });
     Ok(Initialised {

@@ -106,6 +106,10 @@ impl<'o> Session<'o> {
     pub(super) fn put_manifest(&mut self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
         let mut next = self.manifest.successor(self.manifest_digest);
         change(&mut next);
+        next.check_names().map_err(|reason| Error::Conflict {
+            message: format!("the manifest would be one that nobody accepts: {reason}"),
+            hint: "name each agent and each key once; nothing was changed".into(),
+        })?;
         let text = next.render();
         let signature = self.owner.key.sign(Namespace::Manifest, text.as_bytes())?.armored()?;
         self.stage().put(layout::MANIFEST, text.as_bytes())?;

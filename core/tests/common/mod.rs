@@ -103,6 +103,37 @@ impl Setup {
         vault.get(&path(name), &key).map(|secret| secret.value.expose().to_vec())
     }
 
+    /// The owner's signing key, taken out of its escrow with stock age.
+    pub fn signing_key(&self) -> PathBuf {
+        let escrow = self.file("owners/eric/signing.key.escrow");
+        let text = age_opens(&self.home.owner_key(), &escrow).expect("it opens");
+        let file = self.temp().join("signing.key");
+        agent_vault_core::home::replace_private(&file, &text, false).expect("a file");
+        file
+    }
+
+    /// Replaces a secret's metadata by other text, properly signed with `key` by stock ssh-keygen.
+    pub fn sign_metadata(&self, name: &str, key: &Path, body: &str) {
+        let armored = String::from_utf8(ssh_sign(key, "agent-vault.secret", body.as_bytes())).expect("text");
+        let base64: String = armored.lines().filter(|line| !line.starts_with("-----")).collect();
+        let file = self.file(&format!("secrets/{name}.meta"));
+        std::fs::write(file, format!("{body}signature: {base64}\n")).expect("a file");
+    }
+
+    /// The signed part of a secret's metadata.
+    pub fn metadata_text(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.file(&format!("secrets/{name}.meta"))).expect("metadata");
+        let (body, _) = text.rsplit_once("signature: ").expect("a signature");
+        body.to_owned()
+    }
+
+    /// Commits whatever the work tree holds, as somebody who can push but has no key.
+    pub fn commit_as_stranger(&self) {
+        self.git(&["add", "--all", "--force", "."]);
+        let who = ["-c", "user.name=Mallory", "-c", "user.email=mallory@example.com"];
+        self.git(&[&who[..], &["commit", "--quiet", "--allow-empty", "--message", "Update"]].concat());
+    }
+
     /// `exposed_to` of a secret, as text.
     pub fn exposed(&self, name: &str) -> Vec<String> {
         self.vault().metadata(&path(name)).expect("metadata").exposed_to.iter().map(ToString::to_string).collect()

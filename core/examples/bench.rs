@@ -1,0 +1,197 @@
+//! What can only be measured inside a process. `cargo xtask bench` builds and calls this, and its
+//! `xtask/src/bench/inprocess.rs` says what each call does and prints:
+//!
+//! ```text
+//! bench fixture DIR HOME SECRETS AGENTS READERS
+//! bench read RECIPIENTS
+//! bench reencrypt SECRETS RECIPIENTS
+//! ```
+
+use age::secrecy::ExposeSecret;
+use agent_vault_core::trust::Pin;
+use agent_vault_core::vault::{self, SetRequest};
+use agent_vault_core::{Context, GroupName, Home, Identities, Owner, SecretBytes, SecretPath, Vault, crypto};
+use rayon::prelude::*;
+use ssh_key::{PublicKey, SshSig};
+use std::error::Error;
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// The group of every secret of a fixture.
+const GROUP: &str = "bench";
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["fixture", dir, home, secrets, agents, readers] => {
+            fixture(Path::new(dir), Path::new(home), secrets.parse()?, agents.parse()?, readers.parse()?)
+        }
+        ["read", recipients] => read(recipients.parse()?),
+        ["reencrypt", secrets, recipients] => reencrypt(secrets.parse()?, recipients.parse()?),
+        _ => {
+            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | read RECIPIENTS | reencrypt SECRETS RECIPIENTS"
+                .into())
+        }
+    }
+}
+
+/// The same vault that the program makes with `init`, `add-agent`, `grant` and `set`, but for the agents' keys: they
+/// bring their own.
+fn fixture(dir: &Path, home: &Path, secrets: usize, agents: usize, readers: usize) -> Outcome<()> {
+    let context = Context::new(Home::new(home.join(".agent-vault")));
+    let made = vault::init(dir, None, context.clone(), &|_| {})?;
+    let key = Identities::from_file(&made.owner_key, &context.prompt)?;
+    let owner = made.vault.unlock(&key)?;
+    add_agents(&owner, agents, readers)?;
+    add_secrets(&owner, secrets)
+}
+
+/// Adds agents with new keys; the first `readers` of them may read [`GROUP`].
+fn add_agents(owner: &Owner<'_>, agents: usize, readers: usize) -> Outcome<Vec<age::x25519::Identity>> {
+    let keys: Vec<_> = (0..agents).map(|_| age::x25519::Identity::generate()).collect();
+    let group: GroupName = GROUP.parse()?;
+    let added = keys
+        .iter()
+        .enumerate()
+        .map(|(number, key)| {
+            let groups = if number < readers { vec![group.clone()] } else { Vec::new() };
+            Ok((format!("agent-{number:04}").parse()?, key.to_public().to_string().parse()?, groups))
+        })
+        .collect::<Outcome<Vec<_>>>()?;
+    owner.add_many_agents(added)?;
+    Ok(keys)
+}
+
+fn add_secrets(owner: &Owner<'_>, secrets: usize) -> Outcome<()> {
+    let requests = (0..secrets)
+        .map(|number| {
+            let value = Some(SecretBytes::new(format!("{number:032x}").into_bytes()));
+            Ok((secret(number)?, SetRequest { value, ..SetRequest::default() }))
+        })
+        .collect::<Outcome<Vec<_>>>()?;
+    owner.set_many(requests, "fixture", false, &|_, _| {})?;
+    Ok(())
+}
+
+fn secret(number: usize) -> Outcome<SecretPath> {
+    Ok(format!("{GROUP}/s{number:05}").parse()?)
+}
+
+/// One secret that the owner and `recipients - 1` agents can read, read by the last of them: without the hint it would
+/// try every stanza before its own.
+fn read(recipients: usize) -> Outcome<()> {
+    let temp = tempfile::tempdir()?;
+    let repo = temp.path().join("repo");
+    let context = Context::new(Home::new(temp.path().join("owner")));
+    let made = vault::init(&repo, None, context.clone(), &|_| {})?;
+    let owner_key = Identities::from_file(&made.owner_key, &context.prompt)?;
+    let owner = made.vault.unlock(&owner_key)?;
+    let agents = recipients.checked_sub(1).filter(|agents| *agents > 0).ok_or("at least two recipients")?;
+    let keys = add_agents(&owner, agents, agents)?;
+    add_secrets(&owner, 1)?;
+
+    let path = secret(0)?;
+    let key = &keys[agents - 1];
+    let text = SecretBytes::new(key.to_string().expose_secret().as_bytes().to_vec());
+    let reader = Identities::from_bytes(text, "the bench", &context.prompt)?;
+    let context = Context::new(Home::new(temp.path().join("reader")));
+    let open = || Vault::open(&repo, context.clone(), Some(&reader));
+    let ciphertext = std::fs::read(repo.join(format!(".agent-vault/secrets/{path}.enc")))?;
+    let signed = Signed::read(&repo.join(format!(".agent-vault/secrets/{path}.meta")), made.vault.pin())?;
+
+    report("plain", || (), |()| Ok(drop(black_box(decrypt(&ciphertext, key)?))))?;
+    let identity: &(dyn age::Identity + Send + Sync) = key;
+    report(
+        "decrypt",
+        || (),
+        |()| Ok(drop(black_box(crypto::open_for_test(&ciphertext, [identity].into_iter(), Some(agents))?))),
+    )?;
+    report("verify", || (), |()| signed.verify())?;
+    report("first", || open().expect("it opened before"), |vault| Ok(drop(black_box(vault.get(&path, &reader)?))))?;
+    let vault = open()?;
+    vault.get(&path, &reader)?;
+    report("again", || (), |()| Ok(drop(black_box(vault.get(&path, &reader)?))))
+}
+
+/// Metadata and the signature at its end, parsed: what is left is the verification itself.
+struct Signed {
+    body: Vec<u8>,
+    signature: SshSig,
+    key: PublicKey,
+}
+
+impl Signed {
+    fn read(file: &Path, pin: Pin) -> Outcome<Self> {
+        let text = std::fs::read_to_string(file)?;
+        let (body, signature) = text.trim_end().rsplit_once("signature: ").ok_or("no signature")?;
+        let pem = format!("-----BEGIN SSH SIGNATURE-----\n{signature}\n-----END SSH SIGNATURE-----\n");
+        let key = PublicKey::from_openssh(pin.owners[0].signing_key.as_str())?;
+        Ok(Self { body: body.as_bytes().to_vec(), signature: SshSig::from_pem(pem)?, key })
+    }
+
+    fn verify(&self) -> Outcome<()> {
+        Ok(self.key.verify(self.signature.namespace(), black_box(&self.body), &self.signature)?)
+    }
+}
+
+/// Decrypts and encrypts on all cores, in memory: what a change of access cannot avoid.
+fn reencrypt(secrets: usize, recipients: usize) -> Outcome<()> {
+    let keys: Vec<_> = (0..recipients).map(|_| age::x25519::Identity::generate()).collect();
+    let owner = keys.first().ok_or("at least one recipient")?;
+    let to: Vec<_> = keys.iter().map(age::x25519::Identity::to_public).collect();
+    let sealed: Vec<Vec<u8>> = (0..secrets)
+        .into_par_iter()
+        .map(|number| encrypt(&to, format!("{number:032x}").as_bytes()))
+        .collect::<Result<_, age::DecryptError>>()?;
+    let start = Instant::now();
+    let anew = sealed.par_iter().map(|ciphertext| encrypt(&to, &decrypt(ciphertext, owner)?));
+    let anew = anew.collect::<Result<Vec<_>, age::DecryptError>>()?;
+    print("reencrypt", start.elapsed());
+    drop(black_box(anew));
+    Ok(())
+}
+
+/// The age crate's plain calls.
+fn decrypt(ciphertext: &[u8], key: &age::x25519::Identity) -> Result<Vec<u8>, age::DecryptError> {
+    let mut value = Vec::new();
+    let decryptor = age::Decryptor::new_buffered(ciphertext)?;
+    decryptor.decrypt(std::iter::once(key as &dyn age::Identity))?.read_to_end(&mut value)?;
+    Ok(value)
+}
+
+fn encrypt(to: &[age::x25519::Recipient], value: &[u8]) -> Result<Vec<u8>, age::DecryptError> {
+    let mut sealed = Vec::new();
+    let encryptor = age::Encryptor::with_recipients(to.iter().map(|recipient| recipient as &dyn age::Recipient))
+        .map_err(std::io::Error::other)?;
+    let mut writer = encryptor.wrap_output(&mut sealed)?;
+    writer.write_all(value)?;
+    writer.finish()?;
+    Ok(sealed)
+}
+
+/// Prints the median of many runs: as many as fit in a while, and an odd number of at least eleven. What `prepare`
+/// makes for each run is not counted.
+fn report<T>(name: &str, prepare: impl Fn() -> T, run: impl Fn(T) -> Outcome<()>) -> Outcome<()> {
+    const WHILE: Duration = Duration::from_millis(500);
+    let begin = Instant::now();
+    let mut times = Vec::new();
+    run(prepare())?;
+    while times.len() < 11 || times.len() % 2 == 0 || (begin.elapsed() < WHILE && times.len() < 1_001) {
+        let prepared = prepare();
+        let start = Instant::now();
+        run(prepared)?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    print(name, times[times.len() / 2]);
+    Ok(())
+}
+
+fn print(name: &str, time: Duration) {
+    println!("{name} {}", time.as_nanos());
+}

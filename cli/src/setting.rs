@@ -24,7 +24,7 @@ impl Setting {
         output::set_quiet(app.quiet);
         let mut context = Context::new(Home::new(home()?));
         context.prompt = Arc::new(Terminal);
-        context.expected_owner = variable("AGENT_VAULT_OWNER")?;
+        context.expected_owner = variable("AGENT_VAULT_OWNER")?.filter(|owner| !owner.is_empty());
         context.first_contact = match variable("AGENT_VAULT_TRUST")?.as_deref() {
             Some("strict") => FirstContact::Refuse,
             None | Some("") if Terminal::is_there() => FirstContact::Ask,

@@ -72,11 +72,16 @@ fn a_dry_run_names_gains_and_losses_and_changes_nothing() {
 #[test]
 fn d3_revoke_says_that_history_stays_readable_and_that_the_value_must_be_rotated() {
     let world = World::story();
-    let done = world.run("revoke ci stripe").ok().says("group stripe revoked from ci; 1 secret re-encrypted without it");
+    let done =
+        world.run("revoke ci stripe").ok().says("group stripe revoked from ci; 1 secret re-encrypted without it");
     for text in ["warning: 1 secret marked for rotation", "history and copies stay readable", "at its source"] {
         assert!(done.err().contains(text), "{text}\n{done}");
     }
-    world.run("check").ok().shows("warning [rotation-due] stripe/api-key: ci@").shows("rotate the credential at its source");
+    world
+        .run("check")
+        .ok()
+        .shows("warning [rotation-due] stripe/api-key: ci@")
+        .shows("rotate the credential at its source");
     world.set("stripe/api-key", "new");
     world.run("check").ok().keeps_silent_about("rotation-due");
     assert_eq!(world.run("show stripe/api-key --json").ok().json()["exposed_to"], json!([]));

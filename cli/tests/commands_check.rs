@@ -136,7 +136,8 @@ fn a_ciphertext_without_metadata_and_metadata_without_ciphertext_are_errors() {
 
 #[test]
 fn missing_files_of_the_vault_itself_are_errors() {
-    for file in ["manifest.yaml", "manifest.sig", "owner.pub", "allowed_signers", "config.yaml", "agents/ci/public.key"] {
+    for file in ["manifest.yaml", "manifest.sig", "owner.pub", "allowed_signers", "config.yaml", "agents/ci/public.key"]
+    {
         let world = World::story();
         std::fs::remove_file(world.file(file)).unwrap();
         let (severity, subject) = only(&world, "", 9, "tampered");

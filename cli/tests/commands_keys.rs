@@ -154,7 +154,9 @@ fn a_source_that_is_named_but_unusable_is_an_error_and_never_a_fall_through() {
         world.line(&line).with_memory(256).run().fails(6).says("cannot be used").keeps_silent_about(VALUE);
         world.line("get stripe/api-key").env("AGENT_VAULT_KEY", at(name)).run().fails(6).prints("");
     }
-    for value in ["", "AGE-SECRET-KEY-1", "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQ", "\n", "-----BEGIN OPENSSH PRIVATE KEY-----\n"] {
+    for value in
+        ["", "AGE-SECRET-KEY-1", "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQ", "\n", "-----BEGIN OPENSSH PRIVATE KEY-----\n"]
+    {
         let call = world.line("get stripe/api-key").env("AGENT_VAULT_KEY", value);
         call.run().fails(6).prints("").says("AGENT_VAULT_KEY").keeps_silent_about("QQQQ");
     }

@@ -6,8 +6,26 @@ use std::process::Command;
 use support::{PROGRAM, VALUE, World};
 
 const COMMANDS: [&str; 20] = [
-    "init", "set", "get", "list", "show", "rm", "mv", "add-agent", "remove-agent", "list-agents", "recover-agent",
-    "restore-agent", "grant", "revoke", "check", "verify", "trust", "whoami", "completions", "demo",
+    "init",
+    "set",
+    "get",
+    "list",
+    "show",
+    "rm",
+    "mv",
+    "add-agent",
+    "remove-agent",
+    "list-agents",
+    "recover-agent",
+    "restore-agent",
+    "grant",
+    "revoke",
+    "check",
+    "verify",
+    "trust",
+    "whoami",
+    "completions",
+    "demo",
 ];
 
 #[test]
@@ -28,13 +46,19 @@ fn exit_codes_are_those_of_the_table() {
         (12, "rm stripe/api-key"),
     ] {
         let done = world.run(line);
-        if code == 0 { done.ok() } else { done.fails(code) };
+        if code == 0 {
+            done.ok()
+        } else {
+            done.fails(code)
+        };
     }
     world.plant("secrets/stripe/api-key.enc", "forged");
     world.run("get stripe/api-key").fails(5);
     world.run("check").code(9);
     let help = world.run("--help").ok();
-    for documented in ["0 done", "1 other", "2 usage", "3 not found", "4 not authorised", "5 tampered", "6 no usable key"] {
+    for documented in
+        ["0 done", "1 other", "2 usage", "3 not found", "4 not authorised", "5 tampered", "6 no usable key"]
+    {
         assert!(help.out().contains(documented), "{documented}\n{help}");
     }
     for documented in ["7 conflict", "8 remote", "9 findings", "10 refused", "11 locked", "12 nobody to ask"] {
@@ -245,7 +269,8 @@ fn standard_output_that_takes_nothing_is_an_error_with_a_next_step() {
 fn the_demo_tells_the_whole_story_and_leaves_nothing_behind() {
     let world = World::bare();
     let done = world.run("demo").ok();
-    let acts = ["init", "add-agent ci", "set stripe/api-key", "get stripe/api-key", "grant ci stripe", "revoke ci stripe"];
+    let acts =
+        ["init", "add-agent ci", "set stripe/api-key", "get stripe/api-key", "grant ci stripe", "revoke ci stripe"];
     let mut rest = done.out();
     for act in acts {
         let at = rest.find(&format!("agent-vault {act}")).unwrap_or_else(|| panic!("{act} comes in its turn\n{done}"));

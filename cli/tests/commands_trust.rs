@@ -18,7 +18,8 @@ fn trust_shows_every_vault_that_is_pinned_with_its_places() {
     let world = World::vault();
     let done = world.run("trust").ok();
     assert_eq!(world.run("trust show").ok().out(), done.out());
-    for text in [id(&world), fingerprint(&world), world.folder().display().to_string(), "eric".into(), "root 1".into()] {
+    for text in [id(&world), fingerprint(&world), world.folder().display().to_string(), "eric".into(), "root 1".into()]
+    {
         assert!(done.out().contains(&text), "{text}\n{done}");
     }
     let json = world.run("trust show --json").ok().json();

@@ -7,129 +7,71 @@
 
 mod support_crash;
 
-use support_crash::{Call, Fault, State, Traced, World};
+use support_crash::{Call, Fault, NAMES, Rehearsed, State, World};
 
-/// Every name that a secret has before or after.
-const NAMES: &[&str] = &["a/one", "a/two", "b/three", "a/gone", "c/new", "z/next"];
-
-/// A command, what it reads, and the world before and after it.
-struct Act<'a> {
-    world: World,
-    args: &'a [&'a str],
-    input: Option<&'a [u8]>,
-    calls: Vec<Call>,
-    old: State,
-    new: State,
+/// Kills a command at every call; `after` looks at what is left. Until one call, the point of no return, every kill
+/// leaves the old state; from then on the new one.
+fn kill_everywhere(act: &Rehearsed<'_>, after: impl Fn() -> Result<State, String>) -> Vec<State> {
+    let mut failures = Vec::new();
+    let mut states = Vec::new();
+    for call in &act.calls {
+        match kill(act, call).and_then(|()| after()) {
+            Ok(state) if state == act.old || state == act.new => states.push(state),
+            Ok(state) => failures.push((call, format!("neither old nor new: {state:#?}"))),
+            Err(text) => failures.push((call, text)),
+        }
+    }
+    for (call, text) in &failures {
+        eprintln!("{:?} killed at {} {}: {}\n  {text}", act.args, call.name, call.nth, call.line);
+    }
+    assert!(failures.is_empty(), "{:?}: {} of {} kills", act.args, failures.len(), act.calls.len());
+    assert!(states.is_sorted_by_key(|state| *state == act.new), "the new state came and went");
+    states
 }
 
-impl<'a> Act<'a> {
-    /// Runs the command once, undisturbed.
-    fn rehearse(world: World, args: &'a [&'a str], input: Option<&'a [u8]>) -> Self {
-        fan_out(&world);
-        world.save();
-        let old = seen(&world);
-        world.restore();
-        let Traced { done, calls } = world.traced(&Fault::Nothing, args, input);
-        done.ok();
-        let calls: Vec<Call> = calls.into_iter().filter(Call::changed).collect();
-        assert!(calls.len() > 20, "the trace shows what the command does");
-        let new = seen(&world);
-        assert_ne!(old, new, "the command changes something that is looked at");
-        world.tidy().unwrap();
-        Self { world, args, input, calls, old, new }
-    }
-
-    /// Kills it at every call; `after` looks at what is left. The first call whose kill leaves the new state is the
-    /// point of no return: every kill before it leaves the old one.
-    fn kill_everywhere(&self, after: impl Fn(&Self) -> Result<State, String>) {
-        let mut failures = Vec::new();
-        let mut states = Vec::new();
-        for call in &self.calls {
-            match self.kill_at(call).and_then(|()| after(self)) {
-                Ok(state) if state == self.old || state == self.new => states.push((state == self.new, call)),
-                Ok(state) => failures.push((call, format!("neither old nor new: {state:#?}"))),
-                Err(text) => failures.push((call, text)),
-            }
-        }
-        for (call, text) in &failures {
-            eprintln!("{:?} killed at {} {}: {}\n  {text}", self.args, call.name, call.nth, call.line);
-        }
-        assert!(failures.is_empty(), "{:?}: {} of {} kills", self.args, failures.len(), self.calls.len());
-        assert!(states.is_sorted_by_key(|(new, _)| *new), "the new state came and went: {states:#?}");
-        assert!(states.first().is_some_and(|(new, _)| !new), "the first call already made the change");
-        assert!(states.last().is_some_and(|(new, _)| *new), "the last call had still not made the change");
-    }
-
-    /// Runs the command on a fresh copy and kills it as it makes `call`.
-    fn kill_at(&self, call: &Call) -> Result<(), String> {
-        self.world.restore();
-        let Traced { done, calls } = self.world.traced(&Fault::Kill(call), self.args, self.input);
-        let last = calls.iter().rev().find(|last| !last.line.starts_with("+++"));
-        match last {
-            Some(last) if done.killed() && (&last.name, last.nth) == (&call.name, call.nth) => Ok(()),
-            _ => Err(format!("it was not killed there: {done:?}, last call {last:?}")),
-        }
-    }
-
-    /// Readers come first, before anybody has recovered: each gets the old or the new value, and no failure.
-    fn read(&self) -> Result<(), String> {
-        let now = State::of(&self.world, NAMES)?;
-        for (key, cell) in &now.values {
-            if *cell != self.old.values[key] && *cell != self.new.values[key] {
-                return Err(format!("{key:?} read {cell:?}, which is neither old nor new"));
-            }
-        }
-        for reader in ["owner", "ci"] {
-            let file = self.world.key("../owner").replace("agents/../", "");
-            let file = if reader == "owner" { file } else { self.world.key(reader) };
-            let done = self.world.vault(&["get", "a/one", "--key", &file]);
-            if !matches!(done.code(), Some(0 | 3 | 4)) {
-                return Err(format!("get a/one as {reader}: {}", done.err));
-            }
-        }
-        Ok(())
-    }
-
-    /// `check` finds nothing wrong, and what it leaves is complete and usable.
-    fn check(&self) -> Result<State, String> {
-        let done = self.world.vault(&["check"]);
-        if done.code() != Some(0) {
-            return Err(format!("check: {}{}", done.text(), done.err));
-        }
-        let state = State::of(&self.world, NAMES)?;
-        self.world.tidy()?;
-        let done = self.world.vault(&["verify"]);
-        if done.code() != Some(0) {
-            return Err(format!("verify: {}", done.err));
-        }
-        let done = self.world.feed(&["set", "z/next"], b"next");
-        if done.code() != Some(0) {
-            return Err(format!("the next set: {}", done.err));
-        }
-        self.world.tidy()?;
-        Ok(state)
+/// Runs a command on a fresh copy and kills it as it makes `call`.
+fn kill(act: &Rehearsed<'_>, call: &Call) -> Result<(), String> {
+    let traced = act.again(&Fault::Kill(call));
+    let last = traced.calls.iter().rev().find(|last| !last.line.starts_with("+++"));
+    match last {
+        Some(last) if traced.done.killed() && (&last.name, last.nth) == (&call.name, call.nth) => Ok(()),
+        _ => Err(format!("it was not killed there: {:?}, last call {last:?}", traced.done)),
     }
 }
 
-/// Makes the 256 folders of Git's objects: otherwise it hangs on random digests which of them a run makes.
-fn fan_out(world: &World) {
-    for folder in 0..=255 {
-        std::fs::create_dir_all(world.repo().join(format!(".git/objects/{folder:02x}"))).unwrap();
+/// Readers, before anybody has recovered: each gets the old or the new value, and no failure.
+fn read(act: &Rehearsed<'_>) -> Result<(), String> {
+    let now = State::of(&act.world, NAMES)?;
+    for (key, cell) in &now.values {
+        if *cell != act.old.values[key] && *cell != act.new.values[key] {
+            return Err(format!("{key:?} read {cell:?}, which is neither old nor new"));
+        }
     }
-}
-
-fn seen(world: &World) -> State {
-    State::of(world, NAMES).unwrap()
+    for key in ["owner.key", "agents/ci.key"] {
+        let file = act.world.keys().join(key).display().to_string();
+        let done = act.world.vault(&["get", "a/one", "--key", &file]);
+        if !matches!(done.code(), Some(0 | 3 | 4)) {
+            return Err(format!("get a/one with {key}: {:?} {}", done.code(), done.err));
+        }
+    }
+    Ok(())
 }
 
 /// The whole test for one command.
 #[track_caller]
 fn survives(args: &[&str], input: Option<&[u8]>) {
-    let act = Act::rehearse(World::small(), args, input);
-    act.kill_everywhere(|act| {
-        act.read()?;
-        act.check()
+    survives_in(World::small(), args, input);
+}
+
+#[track_caller]
+fn survives_in(world: World, args: &[&str], input: Option<&[u8]>) {
+    let act = Rehearsed::new(world, args, input);
+    let states = kill_everywhere(&act, || {
+        read(&act)?;
+        act.settle()
     });
+    assert_eq!(states.first(), Some(&act.old), "the first call already made the change");
+    assert_eq!(states.last(), Some(&act.new), "the last call had still not made the change");
 }
 
 #[test]
@@ -190,4 +132,65 @@ fn e1_remove_agent_survives_a_kill_at_every_call() {
 #[test]
 fn e1_recover_agent_survives_a_kill_at_every_call() {
     survives(&["recover-agent", "ci"], None);
+}
+
+#[test]
+fn e1_a_change_on_a_detached_head_survives_a_kill_at_every_call() {
+    let world = World::small();
+    world.git(&["checkout", "-q", "--detach"]).ok();
+    survives_in(world, &["set", "a/one"], Some(b"new a/one"));
+}
+
+#[test]
+fn e1_a_change_in_a_linked_work_tree_survives_a_kill_at_every_call() {
+    let world = World::small();
+    world.link_work_tree();
+    survives_in(world, &["set", "a/one"], Some(b"new a/one"));
+}
+
+/// A world in which `grant bob a` was killed as it put its first file in place.
+fn interrupted() -> World {
+    let act = Rehearsed::new(World::small(), &["grant", "bob", "a"], None);
+    let call = act.calls.iter().find(|call| call.name.starts_with("renameat")).unwrap();
+    kill(&act, call).unwrap();
+    assert!(act.world.repo().join(".git/agent-vault/journal.json").exists(), "there is something to recover");
+    act.world
+}
+
+#[test]
+fn e1_recovery_itself_survives_a_kill_at_every_call() {
+    let act = Rehearsed::new(interrupted(), &["check"], None);
+    let states = kill_everywhere(&act, || {
+        read(&act)?;
+        act.settle()
+    });
+    assert!(states.iter().all(|state| *state == act.new), "the change was made before; nothing takes it back");
+}
+
+#[test]
+fn e1_the_next_writer_recovers_as_well_as_check_does() {
+    let act = Rehearsed::new(World::small(), &["rm", "a/one", "--yes"], None);
+    kill_everywhere(&act, || {
+        let done = act.world.feed(&["set", "z/next"], b"next");
+        if done.code() != Some(0) {
+            return Err(format!("the next set: {:?} {}", done.code(), done.err));
+        }
+        act.world.tidy()?;
+        Ok(State::of(&act.world, NAMES)?.without("z/next"))
+    });
+}
+
+#[test]
+fn e1_verify_after_a_kill_at_any_call_never_speaks_of_tampering() {
+    for text in ["mv a/one c/new --yes", "recover-agent ci"] {
+        let args: Vec<&str> = text.split(' ').collect();
+        let act = Rehearsed::new(World::small(), &args, None);
+        kill_everywhere(&act, || {
+            let done = act.world.vault(&["verify"]);
+            if done.code() != Some(0) {
+                return Err(format!("verify: {:?} {}", done.code(), done.err));
+            }
+            act.settle()
+        });
+    }
 }

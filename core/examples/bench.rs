@@ -11,7 +11,9 @@ use age::secrecy::ExposeSecret;
 use agent_vault_core::trust::Pin;
 use agent_vault_core::vault::{self, SetRequest};
 use agent_vault_core::{Context, GroupName, Home, Identities, Owner, SecretBytes, SecretPath, Vault, crypto};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use rayon::prelude::*;
+use ssh_encoding::Decode;
 use ssh_key::{PublicKey, SshSig};
 use std::error::Error;
 use std::hint::black_box;
@@ -129,9 +131,9 @@ impl Signed {
     fn read(file: &Path, pin: Pin) -> Outcome<Self> {
         let text = std::fs::read_to_string(file)?;
         let (body, signature) = text.trim_end().rsplit_once("signature: ").ok_or("no signature")?;
-        let pem = format!("-----BEGIN SSH SIGNATURE-----\n{signature}\n-----END SSH SIGNATURE-----\n");
+        let signature = SshSig::decode(&mut BASE64_STANDARD.decode(signature)?.as_slice())?;
         let key = PublicKey::from_openssh(pin.owners[0].signing_key.as_str())?;
-        Ok(Self { body: body.as_bytes().to_vec(), signature: SshSig::from_pem(pem)?, key })
+        Ok(Self { body: body.as_bytes().to_vec(), signature, key })
     }
 
     fn verify(&self) -> Outcome<()> {

@@ -1,7 +1,6 @@
 //! `check`: what is wrong, what soon will be, and what to do about each.
 
 use crate::error::{Error, Result};
-use crate::folder::Kind;
 use crate::layout;
 use crate::metadata::Metadata;
 use crate::name::AgentName;
@@ -51,7 +50,7 @@ pub fn check(vault: &Vault, within: i64) -> Result<Vec<Finding>> {
     let trusted = vault.current()?;
     let survey = vault.survey(&trusted)?;
     findings.extend(survey.violations.iter().map(violation));
-    findings.extend(survey.strangers.iter().map(|(path, kind)| stranger(path, *kind)));
+    findings.extend(survey.strangers.iter().map(|path| stranger(path)));
     if let Some(manifest) = &survey.manifest {
         let policy = Policy::new(&trusted.root, manifest);
         for step in policy::plan(&policy, survey.secrets.values().cloned().map(Subject::unchanged)) {
@@ -117,15 +116,12 @@ fn violation(error: &Error) -> Finding {
 }
 
 /// A file that no vault has. Some are more than clutter.
-fn stranger(relative: &str, kind: Kind) -> Finding {
+fn stranger(relative: &str) -> Finding {
     let name = relative.rsplit('/').next().unwrap_or(relative);
     let subject = crate::error::printable(relative);
-    let (severity, code, message, remedy) = match kind {
-        Kind::Other => {
-            (Severity::Error, "planted", "it is a link, pipe or device, and a vault holds only files", "remove it")
-        }
-        _ if name == ".gitattributes" || name == ".gitignore" => {
-            (Severity::Error, "planted", "a nested Git file could change or hide the vault's bytes", "remove it")
+    let (severity, code, message, remedy) = match name {
+        ".gitignore" => {
+            (Severity::Error, "planted", "a nested .gitignore could keep files of the vault out of Git", "remove it")
         }
         _ if name.ends_with(".key") || name.ends_with(".pem") => (
             Severity::Error,

@@ -7,11 +7,13 @@
 use crate::digest::KeyId;
 use crate::error::{Error, Result, printable};
 use crate::identity::Identities;
+use crate::name::SecretPath;
 use crate::prompt::Prompt;
 use crate::recipient::Recipient;
 use crate::secret::SecretBytes;
 use age_core::format::{FileKey, Stanza};
 use std::io::{BufRead, Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -22,6 +24,19 @@ pub(crate) enum Failure {
     NotRecipient,
     /// It is no age file, or a damaged one.
     Corrupt(String),
+    /// An identity could not do its work: a plugin failed or is missing.
+    Identity(String),
+}
+
+impl Failure {
+    /// The error of a secret's ciphertext.
+    pub(crate) fn of_secret(self, path: &SecretPath, identities: &Identities, file: impl FnOnce() -> PathBuf) -> Error {
+        match self {
+            Failure::NotRecipient => Error::NotAuthorized { name: path.to_string(), keys: identities.describe() },
+            Failure::Corrupt(reason) => Error::corrupt(file(), reason),
+            Failure::Identity(reason) => Error::KeyUnusable { origin: identities.origin().into(), reason },
+        }
+    }
 }
 
 /// Encrypts `value` to `recipients`, one stanza each and in that order (a plugin may add several).
@@ -53,6 +68,9 @@ pub(crate) fn decrypt(identities: &Identities, ciphertext: &[u8], order: &[KeyId
         .collect();
     open(ciphertext, hinted.iter().map(|identity| identity as &dyn age::Identity)).map_err(|error| match error {
         age::DecryptError::NoMatchingKeys => Failure::NotRecipient,
+        age::DecryptError::Plugin(_) | age::DecryptError::PluginResolve(_) | age::DecryptError::KeyDecryptionFailed => {
+            Failure::Identity(printable(&error.to_string()))
+        }
         other => Failure::Corrupt(reason(&other)),
     })
 }

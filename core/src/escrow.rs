@@ -9,7 +9,6 @@ use crate::name::AgentName;
 use crate::prompt::Prompt;
 use crate::recipient::Recipient;
 use crate::root::{Owner, Root};
-use crate::secret::SecretBytes;
 use crate::signing::SigningKey;
 use std::sync::Arc;
 
@@ -29,6 +28,9 @@ pub(crate) fn open_signing_key(folder: &Folder, owner: &Owner, identities: &Iden
         Ok(text) => text,
         Err(Failure::NotRecipient) => return Ok(None),
         Err(Failure::Corrupt(reason)) => return Err(Error::tampered(file, reason)),
+        Err(Failure::Identity(reason)) => {
+            return Err(Error::KeyUnusable { origin: identities.origin().into(), reason });
+        }
     };
     match SigningKey::from_openssh(&text) {
         Some(key) if key.verifying_key() == owner.signing_key => Ok(Some(key)),
@@ -47,7 +49,7 @@ pub(crate) fn seal_agent_key(
     crypto::encrypt(&owners, key.to_key_file(hints).expose(), prompt)
 }
 
-/// Opens an agent's identity file from its escrow. One that is not the key of `public_key` is a tamper error.
+/// Opens an agent's identity from its escrow. One that is not the key of `public_key` is a tamper error.
 pub(crate) fn open_agent_key(
     folder: &Folder,
     agent: &AgentName,
@@ -55,7 +57,7 @@ pub(crate) fn open_agent_key(
     root: &Root,
     identities: &Identities,
     prompt: &Arc<dyn Prompt>,
-) -> Result<SecretBytes> {
+) -> Result<Identities> {
     let relative = layout::agent_escrow(agent);
     let file = folder.path(&relative);
     let sealed = folder.read(&relative, limit::SMALL)?.ok_or_else(|| Error::NotFound {
@@ -67,10 +69,12 @@ pub(crate) fn open_agent_key(
     let text = crypto::decrypt(identities, &sealed, &order).map_err(|failure| match failure {
         Failure::NotRecipient => Error::NotOwner { keys: identities.describe() },
         Failure::Corrupt(reason) => Error::tampered(&file, reason),
+        Failure::Identity(reason) => Error::KeyUnusable { origin: identities.origin().into(), reason },
     })?;
-    let found = Identities::from_bytes(SecretBytes::new(text.expose().to_vec()), "the escrow", prompt);
+    let found = Identities::from_bytes(text, "the escrow", prompt);
     match found {
-        Ok(found) if found.recipients().eq([public_key]) => Ok(text),
+        // Only a private key proves what its public key is; a comment's word, or a plugin's, is not enough.
+        Ok(found) if found.sole_native() == Some(public_key) => Ok(found),
         _ => Err(Error::tampered(file, format!("it does not hold the key of agent {agent}: it was swapped or forged"))),
     }
 }

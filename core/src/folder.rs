@@ -141,12 +141,28 @@ impl Folder {
     }
 }
 
+/// Every entry below `start` that is no folder, with its kind.
+pub(crate) fn tree(folder: &Folder, start: &str) -> Result<Vec<(String, Kind)>> {
+    let mut folders = vec![start.to_owned()];
+    let mut found = Vec::new();
+    while let Some(parent) = folders.pop() {
+        for entry in folder.list(&parent)? {
+            let relative = if parent.is_empty() { entry.name } else { format!("{parent}/{}", entry.name) };
+            match entry.kind {
+                Kind::Folder => folders.push(relative),
+                kind => found.push((relative, kind)),
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// No such file, or a file where a folder should be on the way to it.
 fn is_missing(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
-fn planted(file: PathBuf) -> Error {
+pub(crate) fn planted(file: PathBuf) -> Error {
     Error::tampered(file, "it is not a regular file: a vault holds neither links nor pipes nor devices")
 }
 

@@ -183,6 +183,19 @@ impl Identities {
         if ids.is_empty() { format!("the key from {}", self.origin) } else { ids.join(", ") }
     }
 
+    /// The public key, when there is one key and it is a native one.
+    pub(crate) fn sole_native(&self) -> Option<&Recipient> {
+        match self.entries.as_slice() {
+            [entry] if entry.native.is_some() => entry.recipient(),
+            _ => None,
+        }
+    }
+
+    /// Whether the public key of one of the keys is not known.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.entries.iter().any(|entry| entry.recipient().is_none())
+    }
+
     /// The age crate's identities, each with the id that it probably has.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&(dyn age::Identity + Send + Sync), Option<KeyId>)> {
         self.entries.iter().map(|entry| {

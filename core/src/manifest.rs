@@ -125,6 +125,12 @@ impl Manifest {
         if manifest.settings.max_secret_size > LIMIT_MAX_SECRET_SIZE {
             return Err(format!("its max_secret_size is over {LIMIT_MAX_SECRET_SIZE}"));
         }
+        if manifest.settings.audit_required {
+            return Err("it requires reads to be recorded, which this program cannot do: use a newer one".into());
+        }
+        if manifest.groups.iter().any(|group| !group.secrets.is_empty()) {
+            return Err("a group lists secrets, which version 1 does not: a secret's own signed group decides".into());
+        }
         if manifest.serial == 0 {
             return Err("its serial is 0".into());
         }
@@ -141,12 +147,9 @@ impl Manifest {
         if !sorted {
             return Err("its agents or groups are not sorted, or one is there twice".into());
         }
-        let mut keys: Vec<&str> = self
-            .agents
-            .iter()
-            .map(|agent| agent.public_key.as_str())
-            .chain(self.owners.iter().map(|owner| owner.public_key.as_str()))
-            .collect();
+        // By id: that is how a secret's metadata names them.
+        let agents = self.agents.iter().map(|agent| agent.public_key.id());
+        let mut keys: Vec<_> = agents.chain(self.owners.iter().map(|owner| owner.public_key.id())).collect();
         keys.sort_unstable();
         if keys.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err("two of its agents or owners share a key".into());

@@ -72,10 +72,16 @@ impl Repo {
         Ok(Self { git, workdir: root, prefix })
     }
 
-    /// Whether a repository has `dir` in its work tree.
-    pub(crate) fn exists_around(dir: &Path) -> bool {
+    /// Whether a repository has `dir` in its work tree. One that cannot be opened is an error, not an absence.
+    pub(crate) fn exists_around(dir: &Path) -> Result<bool> {
         agent_vault_sys::allow_foreign_repositories();
-        Repository::discover(dir).is_ok()
+        match Repository::discover(dir) {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == git2::ErrorCode::NotFound && dir.join(".git").symlink_metadata().is_err() => {
+                Ok(false)
+            }
+            Err(error) => Err(Error::Git { action: "open the repository", source: error }),
+        }
     }
 
     /// Creates a repository in `dir`.
@@ -337,20 +343,82 @@ impl Repo {
         Ok(entry)
     }
 
+    /// The first path whose file differs from a vault's tree, or that only one of the two has.
+    pub(crate) fn first_difference(&self, tree: Oid, folder: &crate::folder::Folder) -> Result<Option<String>> {
+        let fail = || Error::git("read a commit");
+        let tree = self.git.find_tree(tree).map_err(fail())?;
+        let mut committed = BTreeMap::new();
+        tree.walk(git2::TreeWalkMode::PreOrder, |parent, entry| {
+            if entry.kind() != Some(ObjectType::Tree) {
+                committed.insert(format!("{parent}{}", String::from_utf8_lossy(entry.name_bytes())), entry.id());
+            }
+            git2::TreeWalkResult::Ok
+        })
+        .map_err(fail())?;
+        for (path, _) in crate::folder::tree(folder, "")? {
+            let Some(oid) = committed.remove(&path) else {
+                // What Git does not have is not attested; `check` tells of it.
+                continue;
+            };
+            let same = match folder.read(&path, layout::limit::CIPHERTEXT)? {
+                Some(bytes) => Oid::hash_object(ObjectType::Blob, &bytes).map_err(fail())? == oid,
+                None => false,
+            };
+            if !same {
+                return Ok(Some(path));
+            }
+        }
+        Ok(committed.into_keys().next())
+    }
+
     /// Repeats the vault's attributes in `$GIT_DIR/info/attributes`, which a nested `.gitattributes` cannot override.
     pub(crate) fn protect_bytes(&self) -> Result<()> {
         let file = self.git.commondir().join("info").join("attributes");
-        let line = format!("{}** {}", self.prefix, layout::ATTRIBUTES);
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        if text.lines().any(|existing| existing == line) {
+        let line = format!("{} {}", attributes_pattern(&self.prefix), layout::ATTRIBUTES).into_bytes();
+        let text = match std::fs::read(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(Error::io("read", &file)(error)),
+        };
+        if text.split(|byte| *byte == b'\n').any(|existing| existing == line) {
             return Ok(());
         }
         if let Some(parent) = file.parent() {
             std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         }
-        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let gap: &[u8] = if text.is_empty() || text.ends_with(b"\n") { b"" } else { b"\n" };
         let temporary = file.with_extension("agent-vault-new");
-        std::fs::write(&temporary, format!("{text}{gap}{line}\n")).map_err(Error::io("write", &temporary))?;
+        std::fs::write(&temporary, [text.as_slice(), gap, line.as_slice(), b"\n"].concat())
+            .map_err(Error::io("write", &temporary))?;
         std::fs::rename(&temporary, &file).map_err(Error::io("write", &file))
+    }
+}
+
+/// The pattern of everything below `prefix`: glob characters escaped, in quotes where there is a blank
+/// (gitattributes(5)).
+fn attributes_pattern(prefix: &str) -> String {
+    let mut pattern = String::new();
+    for c in prefix.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\' | '!' | '#') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push_str("**");
+    if pattern.contains([' ', '\t', '"']) {
+        format!("\"{}\"", pattern.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        pattern
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_blanks_and_globs_is_one_pattern() {
+        assert_eq!(attributes_pattern(".agent-vault/"), ".agent-vault/**");
+        assert_eq!(attributes_pattern("a b/[x]/.agent-vault/"), "\"a b/\\\\[x]/.agent-vault/**\"");
     }
 }

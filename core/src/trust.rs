@@ -74,9 +74,10 @@ impl Document for Place {
 }
 
 /// The newest state of one secret that was read or written here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Seen {
+    pub name: SecretPath,
     pub revision: u64,
     /// Of the `.meta` or `.gone` file.
     pub digest: Digest,
@@ -85,6 +86,7 @@ pub(crate) struct Seen {
 impl Document for Seen {
     fn render(&self) -> String {
         let mut out = Renderer::default();
+        out.field("name", &self.name);
         out.literal("revision", self.revision);
         out.field("digest", self.digest);
         out.finish()
@@ -252,23 +254,30 @@ impl<'a> Memory<'a> {
         home::replace_private(&self.mark_file(vault, vault_dir), mark.render().as_bytes(), false)
     }
 
-    /// Refuses a manifest older than, or forked from, the one last seen in this working copy.
+    /// Refuses a manifest older than, or forked from, the one last seen in this working copy; remembers a newer one.
     pub(crate) fn check_mark(
         &self,
         vault: VaultId,
         vault_dir: &Path,
         serial: u64,
-        digest: Digest,
+        manifest: Digest,
         file: &Path,
         allow_old: bool,
     ) -> Result<()> {
-        let seen = self.mark(vault, vault_dir)?.map(|mark| Seen { revision: mark.serial, digest: mark.manifest });
-        match age(seen.as_ref(), &Seen { revision: serial, digest }) {
-            Age::Older if !allow_old => {
-                Err(Error::Rollback { file: file.into(), found: serial, seen: seen.map_or(0, |seen| seen.revision) })
+        let mark = self.mark(vault, vault_dir)?;
+        match mark.as_ref().map(|mark| (mark.serial, mark.manifest)) {
+            Some((seen, _)) if serial < seen && !allow_old => {
+                Err(Error::Rollback { file: file.into(), found: serial, seen })
             }
-            Age::Forked if !allow_old => Err(Error::Diverged { file: file.into(), revision: serial }),
-            _ => Ok(()),
+            Some((seen, digest)) if serial == seen && manifest != digest && !allow_old => {
+                Err(Error::Diverged { file: file.into(), revision: serial })
+            }
+            Some((seen, _)) if serial <= seen => Ok(()),
+            // The tree around it was not verified by this. A home that cannot be written forgets, and reading goes on.
+            _ => {
+                let _ = self.set_mark(vault, vault_dir, &Mark { serial, manifest, tree: String::new() });
+                Ok(())
+            }
         }
     }
 
@@ -280,9 +289,20 @@ impl<'a> Memory<'a> {
         load(&self.seen_file(vault, path))
     }
 
-    /// Remembers the newest state of a secret. Not flushed to disk: a lost mark is a fresh machine's view, never a wrong one.
-    pub(crate) fn set_seen(&self, vault: VaultId, path: &SecretPath, seen: Seen) -> Result<()> {
-        home::replace_private(&self.seen_file(vault, path), seen.render().as_bytes(), false)
+    /// Every secret that was seen of a vault.
+    pub(crate) fn all_seen(&self, vault: VaultId) -> Result<Vec<Seen>> {
+        let entries = std::fs::read_dir(self.home.vault(vault).join("seen")).into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.file_name().len() == 64).map(|entry| entry.path());
+        files.filter_map(|file| load(&file).transpose()).collect()
+    }
+
+    /// Remembers a state of a secret, if it is newer than what was seen. Not flushed to disk: a lost mark is a fresh
+    /// machine's view, never a wrong one.
+    pub(crate) fn raise_seen(&self, vault: VaultId, found: &Seen) -> Result<()> {
+        match age(self.seen(vault, &found.name)?.as_ref(), found) {
+            Age::Newer => home::replace_private(&self.seen_file(vault, &found.name), found.render().as_bytes(), false),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -390,7 +410,8 @@ mod tests {
 
     #[test]
     fn older_and_forked_states_are_told_apart() {
-        let at = |revision, text: &str| Seen { revision, digest: Digest::of(text.as_bytes()) };
+        let at =
+            |revision, text: &str| Seen { name: "a/b".parse().unwrap(), revision, digest: Digest::of(text.as_bytes()) };
         assert_eq!(age(None, &at(1, "a")), Age::Newer);
         assert_eq!(age(Some(&at(1, "a")), &at(2, "b")), Age::Newer);
         assert_eq!(age(Some(&at(2, "b")), &at(2, "b")), Age::Same);

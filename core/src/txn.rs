@@ -145,12 +145,13 @@ impl<'v> Txn<'v> {
         Stage { folder: self.folder, workshop: &self.workshop, next: &self.next, changes: &self.changes }
     }
 
-    /// Makes the staged changes one signed commit and puts the files in place. Returns the commit.
+    /// Makes the staged changes one signed commit and puts the files in place. Returns the commit; the locks stay held
+    /// until the transaction is dropped.
     ///
     /// # Errors
     /// Nothing has changed, but for [`Error::Unfinished`]: then the change is durable, and the next writing command
     /// (or `check`) completes it.
-    pub(crate) fn commit(mut self, message: &str, author: &str, key: &SigningKey) -> Result<git2::Oid> {
+    pub(crate) fn commit(&mut self, message: &str, author: &str, key: &SigningKey) -> Result<git2::Oid> {
         let changes = std::mem::take(&mut *self.changes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
         let mut files: Vec<Target> = changes.into_values().collect();
         for new in files.iter_mut().filter_map(|target| target.new.as_mut()) {

@@ -163,7 +163,7 @@ impl Vault {
     /// [`Error::VaultNotFound`], [`Error::UnsignedVault`], and wherever anything is known about this vault or place
     /// and it is not that: [`Error::Tampered`]. [`Error::Untrusted`] or [`Error::Refused`] on first contact.
     pub fn open(dir: &Path, context: Context, identities: Option<&Identities>) -> Result<Self> {
-        let dir = find(dir)?;
+        let dir = find(dir, &context.home)?;
         let folder = Folder::open(&dir)?;
         let memory = Memory::new(&context.home);
         let place = if context.replace { None } else { memory.place(&dir)? };
@@ -302,20 +302,28 @@ impl Vault {
     }
 }
 
-/// The nearest vault folder at or above `dir`.
+/// The nearest vault folder at or above `dir`; the home, which often has the same name, is none.
 ///
 /// # Errors
 /// [`Error::VaultNotFound`].
-pub fn find(dir: &Path) -> Result<PathBuf> {
+pub fn find(dir: &Path, home: &Home) -> Result<PathBuf> {
     let not_found = || Error::VaultNotFound { start: dir.to_path_buf() };
     let start = dir.canonicalize().map_err(|_| not_found())?;
     let own = start.file_name().is_some_and(|name| name == layout::FOLDER).then(|| start.clone());
     own.into_iter()
         .chain(start.ancestors().map(|dir| dir.join(layout::FOLDER)))
         .find(|candidate| {
-            candidate.symlink_metadata().is_ok_and(|metadata| metadata.is_dir() || metadata.file_type().is_symlink())
+            let found = candidate.symlink_metadata();
+            found.is_ok_and(|metadata| metadata.is_dir() || metadata.file_type().is_symlink())
+                && !is_home(candidate, home)
         })
         .ok_or_else(not_found)
+}
+
+/// Whether a folder is the home itself.
+fn is_home(candidate: &Path, home: &Home) -> bool {
+    candidate == home.dir()
+        || home.dir().canonicalize().is_ok_and(|home| candidate.canonicalize().is_ok_and(|found| found == home))
 }
 
 /// Whether an identity proves to be the owner who signed root 1: `Some(false)` when root 1 names its key without a good proof.

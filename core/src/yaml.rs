@@ -48,8 +48,10 @@ fn readable(bytes: &[u8]) -> Result<&str, String> {
 
 /// Whether a character may stand in a document (LF aside): nothing that a terminal or an editor would not show as itself.
 pub(crate) fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}' | '\u{61c}' | '\u{feff}')
+    let hidden = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');
+    // The last two code points of each plane are no characters, and YAML takes none of them.
+    !c.is_control() && !hidden && (c as u32) & 0xfffe != 0xfffe
 }
 
 /// The library's message, without the excerpt of the document that follows it.

@@ -241,7 +241,7 @@ fn a8_a_planted_gitattributes_is_reported_and_without_effect_where_the_vault_is_
     setup.commit_as_stranger();
     let findings = check(&setup.vault(), 30).unwrap();
     let found = findings.iter().find(|found| found.subject.ends_with("secrets/app/.gitattributes")).unwrap();
-    assert_eq!(found.code, "planted");
+    assert_eq!(found.code, "tampered");
     // Git itself, in the repository that the program has written to.
     let ran = setup.temp().join("ran");
     setup.git(&["config", "filter.evil.smudge", &format!("touch '{}'; cat", ran.display())]);

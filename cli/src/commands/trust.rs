@@ -79,7 +79,7 @@ fn open(setting: &Setting, context: Context) -> Outcome {
 }
 
 fn replace(setting: &Setting, owner: Option<&str>, yes: bool) -> Outcome {
-    let dir = vault::find(&setting.dir)?;
+    let dir = vault::find(&setting.dir, &setting.context.home)?;
     confirm(&format!("Trust whatever vault {} holds now, in place of the one it held before?", dir.display()), yes)?;
     // What is remembered stays until the new vault is trusted: a no, or another owner, changes nothing.
     open(setting, Context { replace: true, ..accepting(setting, owner) })

@@ -6,7 +6,7 @@ mod attacker;
 mod traces;
 
 pub use attacker::Attacker;
-pub use traces::{Call as SystemCall, State};
+pub use traces::{Call as SystemCall, State, read_trace};
 
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
@@ -331,6 +331,12 @@ impl Done {
     #[track_caller]
     pub fn ok(self) -> Self {
         self.code(0)
+    }
+
+    /// The exit code, whatever it is.
+    #[track_caller]
+    pub fn run_code(&self) -> i32 {
+        self.code.unwrap_or_else(|| panic!("a signal ended it\n{self}"))
     }
 
     /// It failed with this code, said why, and what to do next.

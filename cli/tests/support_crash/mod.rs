@@ -1,17 +1,19 @@
 //! A vault in a temporary place that can be saved and brought back, and the program run on it: plainly, or under
 //! `strace`, which kills it or makes a system call fail.
-#![allow(dead_code)] // each test program uses a part of it
+#![allow(dead_code, unused_imports)] // each test program uses a part of it
 
+mod rehearsed;
 mod seen;
 mod traced;
 
+pub use rehearsed::{NAMES, Rehearsed};
 pub use seen::State;
 pub use traced::{Call, Fault, Traced};
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 
 /// The program under test.
@@ -70,6 +72,11 @@ pub fn run(command: &mut Command, input: Option<&[u8]>) -> Done {
         // Who dies early, or has failed already, does not read it.
         let _ = pipe.write_all(input);
     }
+    finish(child)
+}
+
+/// Waits for a process whose output is piped.
+pub fn finish(child: Child) -> Done {
     let output = child.wait_with_output().expect("the command ends");
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     Done { status: output.status, out: output.stdout, err }
@@ -107,7 +114,8 @@ impl World {
         world
     }
 
-    fn now(&self) -> PathBuf {
+    /// The folder of home and repository.
+    pub fn now(&self) -> PathBuf {
         self.dir.path().join("now")
     }
 
@@ -170,6 +178,16 @@ impl World {
         run(self.command("git").args(args), None)
     }
 
+    /// Moves the repository aside, and puts a linked work tree of it, on a branch of its own, in its place.
+    pub fn link_work_tree(&self) {
+        let main = self.now().join("main");
+        std::fs::rename(self.repo(), &main).expect("the repository moves");
+        let add = ["worktree", "add", "-q", "-b", "topic"];
+        let repo = self.repo();
+        let mut git = self.command("git");
+        run(git.current_dir(main).args(add).arg(repo), None).ok();
+    }
+
     /// How many commits the branch has.
     pub fn commits(&self) -> usize {
         self.git(&["rev-list", "--count", "HEAD"]).ok().text().trim().parse().expect("a number")
@@ -181,10 +199,12 @@ impl World {
         copy(&self.now(), &self.saved());
     }
 
-    /// Brings back what was saved.
+    /// Brings back what was saved. The folder itself stays: another disk may be mounted there.
     pub fn restore(&self) {
-        remove(&self.now());
-        copy(&self.saved(), &self.now());
+        for entry in std::fs::read_dir(self.now()).expect("a folder").flatten() {
+            remove(&entry.path());
+        }
+        copy(&self.saved().join("."), &self.now());
     }
 
     /// Whether nothing of an unfinished change is left in the repository; `Err` says what is.
@@ -197,10 +217,10 @@ impl World {
         if fsck.code() != Some(0) || !fsck.out.is_empty() {
             return Err(format!("git fsck: {}{}", fsck.text(), fsck.err));
         }
-        let git = self.repo().join(".git");
-        let ours = git.join("agent-vault");
+        let dir = |which| self.repo().join(self.git(&["rev-parse", which]).ok().text().trim());
+        let ours = dir("--git-dir").join("agent-vault");
         let left = ["journal.json", "stage", "index"].iter().map(|name| ours.join(name)).filter(|path| path.exists());
-        match left.chain(locks(&git)).next() {
+        match left.chain(locks(&dir("--git-common-dir"))).next() {
             Some(path) => Err(format!("{} is left", path.display())),
             None => Ok(()),
         }
@@ -221,9 +241,11 @@ fn locks(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn remove(dir: &Path) {
-    if dir.exists() {
-        std::fs::remove_dir_all(dir).expect("a folder is removed");
+fn remove(path: &Path) {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path).expect("a folder is removed"),
+        Ok(_) => std::fs::remove_file(path).expect("a file is removed"),
+        Err(_) => {}
     }
 }
 

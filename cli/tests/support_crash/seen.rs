@@ -56,6 +56,14 @@ impl State {
         });
         Ok(Self { commits: world.commits(), secrets: secrets.collect(), agents: agents.collect(), values })
     }
+
+    /// What it was before the last commit, which set a new secret.
+    pub fn without(mut self, name: &str) -> Self {
+        self.commits -= 1;
+        self.secrets.retain(|row| !row.contains(&format!("name: {name:?}")));
+        self.values.iter_mut().filter(|((_, secret), _)| secret == name).for_each(|(_, cell)| *cell = None);
+        self
+    }
 }
 
 /// Owner and agents by the files of their keys. Every key that was made later is `another`.

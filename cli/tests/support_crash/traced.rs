@@ -14,6 +14,9 @@ const CHANGES: &str = "?open,?openat,?openat2,?creat,?write,?writev,?pwrite64,?p
     ?chown,?fchown,?lchown,?fchownat,?utime,?utimes,?utimensat,?futimesat,?setxattr,?fsetxattr,?flock,?msync,\
     ?clone,?clone3,?prctl";
 
+/// The calls by which a change becomes visible.
+const NAMES: &str = "?rename,?renameat,?renameat2,?unlink,?unlinkat";
+
 /// One call of a traced run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -33,10 +36,12 @@ pub enum Fault<'c> {
     Kill(&'c Call),
     /// The call fails with this error, such as `ENOSPC`.
     Fail(&'c Call, &'static str),
-    /// Calls of these names, and all of them, fail with this error.
-    FailAll(&'static str, &'static str),
-    /// Calls of these names take longer, by this many microseconds.
-    Delay(&'static str, u32),
+    /// From this one on, all calls of this name fail with this error.
+    FailFrom(&'c Call, &'static str),
+    /// Every change of a name in the file system takes longer, by this many microseconds.
+    SlowNames(u32),
+    /// Every opening of a file takes longer, by this many microseconds.
+    SlowOpens(u32),
 }
 
 /// A traced run.
@@ -49,7 +54,7 @@ pub struct Traced {
 impl World {
     /// Runs the program under `strace`.
     pub fn traced(&self, fault: &Fault<'_>, args: &[&str], input: Option<&[u8]>) -> Traced {
-        let log = self.root().join("trace");
+        let log = self.root().join(format!("trace-{:?}", std::thread::current().id()));
         let mut command = self.command("strace");
         command.args(["-f", "-qq", "-e", "signal=none", "-e", &format!("trace={CHANGES}"), "-o"]);
         command.arg(&log);
@@ -60,8 +65,9 @@ impl World {
             Fault::Nothing => None,
             Fault::Kill(call) => Some(format!("{}:signal=SIGKILL:when={}", call.name, call.nth)),
             Fault::Fail(call, error) => Some(format!("{}:error={error}:when={}", call.name, call.nth)),
-            Fault::FailAll(names, error) => Some(format!("{names}:error={error}")),
-            Fault::Delay(names, pause) => Some(format!("{names}:delay_enter={pause}")),
+            Fault::FailFrom(call, error) => Some(format!("{}:error={error}:when={}+", call.name, call.nth)),
+            Fault::SlowNames(pause) => Some(format!("{NAMES}:delay_enter={pause}")),
+            Fault::SlowOpens(pause) => Some(format!("?openat,?openat2:delay_enter={pause}")),
         };
         if let Some(inject) = inject {
             command.args(["-e", &format!("inject={inject}")]);

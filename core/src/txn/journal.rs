@@ -94,13 +94,22 @@ impl Journal {
     /// The journal at `path`, if there is one. Its paths are the vault's own, whatever the file says.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let mut bytes = Vec::new();
-        match File::open(path).and_then(|file| file.take(MAX_JOURNAL).read_to_end(&mut bytes)) {
+        match File::open(path).and_then(|file| file.take(MAX_JOURNAL + 1).read_to_end(&mut bytes)) {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("read", path)(error)),
         }
+        if bytes.len() as u64 > MAX_JOURNAL {
+            return Err(Error::corrupt(path, "it has more than 64 MiB"));
+        }
         let journal: Self = serde_json::from_slice(&bytes)
             .map_err(|error| Error::corrupt(path, format!("it is no journal ({error})")))?;
+        if journal.version != 1 {
+            return Err(Error::corrupt(
+                path,
+                format!("it has version {}, and this program knows version 1", journal.version),
+            ));
+        }
         match journal.files.iter().find(|target| !layout::is_ours(&target.path)) {
             Some(_) => Err(Error::corrupt(path, "it names a path that is none of the vault's")),
             None => Ok(Some(journal)),

@@ -2,9 +2,12 @@
 
 use super::{Owner, session::Session};
 use crate::error::{Error, Result};
+use crate::layout;
 use crate::metadata::Metadata;
 use crate::name::{AgentName, GroupName, SecretPath, nearest};
 use crate::policy::{self, Step, Subject};
+use crate::trust::Seen;
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// Called after each secret of a long change with how many are done, and of how many.
@@ -152,9 +155,16 @@ pub(super) fn without(agent: &AgentName, secret: Metadata, concerned: impl Fn(&M
 }
 
 impl Session<'_> {
-    /// Every secret's verified metadata.
+    /// Every secret's verified metadata. One that is older than what was seen here is not signed anew.
     pub(super) fn all(&self) -> Result<Vec<Metadata>> {
-        Ok(self.vault.all_metadata(&self.trusted)?.into_iter().map(|(metadata, _)| metadata).collect())
+        self.vault
+            .all_metadata(&self.trusted)?
+            .into_par_iter()
+            .map(|(metadata, digest)| {
+                let seen = Seen { name: metadata.name.clone(), revision: metadata.revision, digest };
+                self.vault.check_age(layout::Part::Meta, seen).map(|()| metadata)
+            })
+            .collect()
     }
 
     /// Refuses a group that does not exist.

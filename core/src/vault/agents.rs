@@ -11,7 +11,6 @@ use crate::manifest::Agent;
 use crate::name::{AgentName, GroupName, nearest};
 use crate::policy::Subject;
 use crate::recipient::Recipient;
-use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -75,11 +74,11 @@ impl Owner<'_> {
         let agent =
             Agent { name: name.clone(), public_key: public_key.clone(), groups: Vec::new(), created: session.now() };
         session.put_manifest(|manifest| manifest.insert_agent(agent))?;
+        session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
         let file = match &made {
             Some(made) => Some(self.hand_out(&session, name, made)?),
             None => None,
         };
-        session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
         let commit = keep_key_if(session.commit(&format!("add agent {name}")), file.as_deref())?;
         Ok(NewKey { public_key, file, change: AccessChange { commit: Some(commit), ..AccessChange::default() } })
     }
@@ -150,17 +149,19 @@ impl Owner<'_> {
     /// [`Error::NotFound`]; [`Error::Exists`] unless `force`; [`Error::Tampered`] when the escrow does not hold the
     /// key of the manifest.
     pub fn restore_agent(&self, name: &AgentName, to: &Path, force: bool) -> Result<()> {
-        let text = self.vault.escrowed_key(name, self.identities)?;
+        let text = self.vault.escrowed_key(name, self.identities)?.to_key_file(&self.hints(name));
         if force { home::replace_private(to, text.expose(), true) } else { home::create_private(to, text.expose()) }
     }
 
-    /// Writes the key file and stages its escrow.
+    /// What an agent's key file says of the vault.
+    fn hints(&self, name: &AgentName) -> KeyHints {
+        let owner = Some(self.vault.trusted().pin.fingerprint());
+        KeyHints { vault: Some(self.vault.id), owner, agent: Some(name.clone()) }
+    }
+
+    /// Stages the escrow of a key, and then writes its file: nothing that can fail before the commit comes after it.
     fn hand_out(&self, session: &super::session::Session<'_>, name: &AgentName, key: &Identities) -> Result<PathBuf> {
-        let hints = KeyHints {
-            vault: Some(self.vault.id),
-            owner: Some(session.trusted.pin.fingerprint()),
-            agent: Some(name.clone()),
-        };
+        let hints = self.hints(name);
         let sealed = escrow::seal_agent_key(key, &hints, &session.trusted.root, &self.vault.context.prompt)?;
         session.put(&layout::agent_escrow(name), &sealed)?;
         let file = self.vault.context.home.free_agent_key(name, &first_recipient(key).id().to_string());
@@ -170,8 +171,8 @@ impl Owner<'_> {
 }
 
 impl Vault {
-    /// An agent's key file from escrow.
-    fn escrowed_key(&self, name: &AgentName, identities: &Identities) -> Result<SecretBytes> {
+    /// An agent's key from escrow.
+    fn escrowed_key(&self, name: &AgentName, identities: &Identities) -> Result<Identities> {
         let trusted = self.current()?;
         let manifest = self.manifest()?;
         let agent = manifest.agent(name).ok_or_else(|| Error::NotFound {

@@ -1,6 +1,6 @@
 //! `init`: a new vault in a Git repository.
 
-use super::{Context, Vault};
+use super::{Context, Vault, is_home};
 use crate::error::{Error, Result};
 use crate::escrow;
 use crate::folder::Folder;
@@ -98,11 +98,17 @@ pub fn init(
     undo.make_folders(dir)?;
     let dir = dir.canonicalize().map_err(Error::io("find", dir))?;
     let vault_dir = dir.join(layout::FOLDER);
+    if is_home(&vault_dir, &context.home) {
+        return Err(Error::Conflict {
+            message: format!("{} is agent-vault's own folder for keys and memory", vault_dir.display()),
+            hint: "create the vault in another folder, such as a repository".into(),
+        });
+    }
     if vault_dir.symlink_metadata().is_ok() {
         let detail = "open it with any other command".to_string();
         return Err(Error::Exists { what: "vault", name: vault_dir.display().to_string(), detail });
     }
-    let created_repository = !Repo::exists_around(&dir);
+    let created_repository = !Repo::exists_around(&dir)?;
     if created_repository {
         before_repository(&dir);
         undo.repository = Some(dir.join(".git"));
@@ -145,7 +151,7 @@ pub fn init(
         home::create_private(&key_file, identities.to_key_file(&hints).expose())?;
         undo.key = Some(key_file.clone());
     }
-    let (txn, _) = Txn::begin(&folder, repo, Wait::default())?;
+    let (mut txn, _) = Txn::begin(&folder, repo, Wait::default())?;
     let stage = txn.stage();
     stage.put(&layout::root(1), root_text.as_bytes())?;
     stage.put(&layout::root_sig(1), signing.sign(Namespace::Root, root_text.as_bytes())?.armored()?.as_bytes())?;
@@ -160,7 +166,15 @@ pub fn init(
     stage.put(&layout::signing_key(&owner), &escrow::seal_signing_key(&signing, &recipient, &context.prompt)?)?;
     stage.put(layout::GITIGNORE, layout::GITIGNORE_TEXT.as_bytes())?;
     stage.put(layout::GITATTRIBUTES, layout::gitattributes().as_bytes())?;
-    let commit = txn.commit("agent-vault: create the vault", owner.as_str(), &signing)?;
+    let commit = match txn.commit("agent-vault: create the vault\n", owner.as_str(), &signing) {
+        // The commit is made: what it needs must stay.
+        Err(error @ Error::Unfinished { .. }) => {
+            undo.keep();
+            return Err(error);
+        }
+        other => other?,
+    };
+    drop(txn);
     undo.keep();
 
     let pin = roots::from_first(&folder, root_text.as_bytes())?;

@@ -89,6 +89,8 @@ impl Vault {
                 Some(row) => kept.push((*stamp, row.clone())),
                 None => match fresh.next() {
                     Some(Ok(row)) => kept.push((*stamp, row)),
+                    // Removed since its folder was listed.
+                    Some(Err(Error::NotFound { .. })) => {}
                     Some(Err(error)) => listing.broken.push(error),
                     None => {}
                 },
@@ -159,27 +161,11 @@ fn scan(folder: &Folder) -> Result<Vec<(SecretPath, crate::folder::Stamp)>> {
 
 /// The secrets that have a `.meta`, sorted.
 pub(crate) fn paths(folder: &Folder) -> Result<Vec<SecretPath>> {
-    let mut paths: Vec<SecretPath> = tree(folder, layout::SECRETS)?
+    let mut paths: Vec<SecretPath> = crate::folder::tree(folder, layout::SECRETS)?
         .into_iter()
         .filter_map(|(relative, _)| layout::parse_secret(&relative))
         .filter_map(|(path, part)| (part == Part::Meta).then_some(path))
         .collect();
     paths.sort();
     Ok(paths)
-}
-
-/// Every entry below `start` that is no folder, with its kind.
-pub(crate) fn tree(folder: &Folder, start: &str) -> Result<Vec<(String, Kind)>> {
-    let mut folders = vec![start.to_owned()];
-    let mut found = Vec::new();
-    while let Some(parent) = folders.pop() {
-        for entry in folder.list(&parent)? {
-            let relative = if parent.is_empty() { entry.name } else { format!("{parent}/{}", entry.name) };
-            match entry.kind {
-                Kind::Folder => folders.push(relative),
-                kind => found.push((relative, kind)),
-            }
-        }
-    }
-    Ok(found)
 }

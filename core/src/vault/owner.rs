@@ -25,7 +25,7 @@ impl Vault {
         let known: Vec<_> = identities.recipients().collect();
         let owners = &trusted.root.owners;
         // An identity whose public key is known opens its own escrow only; a plugin's is tried on each.
-        let candidates = owners.iter().filter(|owner| known.is_empty() || known.contains(&&owner.public_key));
+        let candidates = owners.iter().filter(|owner| identities.has_unknown() || known.contains(&&owner.public_key));
         for owner in candidates {
             if let Some(key) = escrow::open_signing_key(&self.folder, owner, identities)? {
                 return Ok(Owner { vault: self, identities, name: owner.name.clone(), key });

@@ -1,7 +1,7 @@
 //! Reading: two files, one signature, one digest, one decryption, whatever the size of the vault.
 
 use super::{Notice, Remembered, Trusted, Vault, lock};
-use crate::crypto::{self, Failure};
+use crate::crypto;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::identity::Identities;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a reader waits for a pair of files to fit together.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A decrypted secret.
 pub struct Secret {
@@ -45,19 +45,14 @@ impl Vault {
     /// [`Error::NotAuthorized`] when no identity is among the recipients; [`Error::Corrupt`] for anything else.
     pub fn get(&self, path: &SecretPath, identities: &Identities) -> Result<Secret> {
         let trusted = self.current()?;
-        let pair = self.pair(path, &trusted)?;
-        self.check_age(path, Part::Meta, Seen { revision: pair.metadata.revision, digest: pair.digest })?;
-        let value =
-            crypto::decrypt(identities, &pair.ciphertext, &pair.metadata.recipients).map_err(
-                |failure| match failure {
-                    Failure::NotRecipient => {
-                        Error::NotAuthorized { name: path.to_string(), keys: identities.describe() }
-                    }
-                    Failure::Corrupt(reason) => {
-                        Error::corrupt(self.folder.path(&layout::secret(path, Part::Enc)), reason)
-                    }
-                },
-            )?;
+        let pair = self.newest(|| {
+            let pair = self.pair(path, &trusted)?;
+            let found = Seen { name: path.clone(), revision: pair.metadata.revision, digest: pair.digest };
+            self.check_age(Part::Meta, found).map(|()| pair)
+        })?;
+        let enc = || self.folder.path(&layout::secret(path, Part::Enc));
+        let value = crypto::decrypt(identities, &pair.ciphertext, &pair.metadata.recipients)
+            .map_err(|failure| failure.of_secret(path, identities, enc))?;
         Ok(Secret { value, metadata: pair.metadata })
     }
 
@@ -67,12 +62,19 @@ impl Vault {
     /// As [`Vault::get`].
     pub fn metadata(&self, path: &SecretPath) -> Result<Arc<Metadata>> {
         let trusted = self.current()?;
-        match self.read_metadata(path, &trusted)? {
-            Some(found) => {
-                self.check_age(path, Part::Meta, Seen { revision: found.metadata.revision, digest: found.digest })?;
-                Ok(found.metadata.clone())
-            }
-            None => Err(self.absent(path, &trusted)),
+        self.newest(|| {
+            let Some(found) = self.read_metadata(path, &trusted)? else { return Err(self.absent(path, &trusted)) };
+            let seen = Seen { name: path.clone(), revision: found.metadata.revision, digest: found.digest };
+            self.check_age(Part::Meta, seen).map(|()| found.metadata.clone())
+        })
+    }
+
+    /// Looks again before it says that something is old: a writer may have replaced it, and its mark have risen, since
+    /// it was read.
+    fn newest<T>(&self, look: impl Fn() -> Result<T>) -> Result<T> {
+        match look() {
+            Err(Error::Rollback { .. } | Error::Diverged { .. }) => look(),
+            done => done,
         }
     }
 
@@ -134,7 +136,7 @@ impl Vault {
     }
 
     /// The journal of a writer at work, or of one that died.
-    fn journal(&self) -> Option<(Workshop, crate::txn::Journal)> {
+    pub(super) fn journal(&self) -> Option<(Workshop, crate::txn::Journal)> {
         let workshop = Workshop::new(&Repo::open(&self.dir).ok()?);
         let journal = workshop.read_journal().ok()??;
         Some((workshop, journal))
@@ -177,6 +179,9 @@ impl Vault {
             signature.verify(Namespace::Secret, body, trusted.root.signing_keys())?;
             Tombstone::parse(body, self.id, path)
         });
+        if verified.is_err() && !self.is_spelled(&relative) {
+            return Ok(None);
+        }
         let gone = verified.map_err(|reason| Error::tampered(self.folder.path(&relative), reason))?;
         Ok(Some((gone, Digest::of(&bytes))))
     }
@@ -233,20 +238,20 @@ impl Vault {
     }
 
     /// Compares with what was seen here, and remembers what is newer.
-    pub(super) fn check_age(&self, path: &SecretPath, part: Part, found: Seen) -> Result<()> {
+    pub(super) fn check_age(&self, part: Part, found: Seen) -> Result<()> {
         let memory = self.memory();
-        let seen = memory.seen(self.id, path)?;
-        let file = || self.folder.path(&layout::secret(path, part));
+        let seen = memory.seen(self.id, &found.name)?;
+        let file = || self.folder.path(&layout::secret(&found.name, part));
         match age(seen.as_ref(), &found) {
             Age::Same => Ok(()),
             Age::Newer => {
-                if let Err(error) = memory.set_seen(self.id, path, found) {
+                if let Err(error) = memory.raise_seen(self.id, &found) {
                     self.notify(Notice::NotRemembered { reason: error.to_string() });
                 }
                 Ok(())
             }
             Age::Older | Age::Forked if self.context.allow_old => {
-                self.notify(Notice::OldState { path: path.clone() });
+                self.notify(Notice::OldState { path: found.name });
                 Ok(())
             }
             Age::Older => {
@@ -257,24 +262,27 @@ impl Vault {
     }
 
     /// What a missing `.meta` means: never there, properly removed, or made to vanish.
-    fn absent(&self, path: &SecretPath, trusted: &Trusted) -> Error {
+    pub(super) fn absent(&self, path: &SecretPath, trusted: &Trusted) -> Error {
         let not_found = || Error::NotFound { what: "secret", name: path.to_string(), near: self.nearest_secret(path) };
         match self.read_tombstone(path, trusted) {
             Err(error) => error,
             Ok(Some((gone, digest))) => {
-                match self.check_age(path, Part::Gone, Seen { revision: gone.revision, digest }) {
-                    Ok(()) => not_found(),
-                    Err(error) => error,
-                }
+                let found = Seen { name: path.clone(), revision: gone.revision, digest };
+                self.check_age(Part::Gone, found).err().unwrap_or_else(not_found)
             }
             Ok(None) => match self.memory().seen(self.id, path) {
-                Ok(Some(seen)) if !self.context.allow_old => Error::Rollback {
-                    file: self.folder.path(&layout::secret(path, Part::Meta)),
-                    found: 0,
-                    seen: seen.revision,
-                },
+                Ok(Some(seen)) if !self.context.allow_old => self.vanished(&seen),
                 _ => not_found(),
             },
+        }
+    }
+
+    /// A secret that was seen here, and of which nothing is left, not even a tombstone.
+    pub(super) fn vanished(&self, seen: &Seen) -> Error {
+        Error::Rollback {
+            file: self.folder.path(&layout::secret(&seen.name, Part::Meta)),
+            found: 0,
+            seen: seen.revision,
         }
     }
 

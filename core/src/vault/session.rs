@@ -1,7 +1,7 @@
 //! A writing session: locks held, manifest verified, derived files checked. Ends in one commit or leaves nothing.
 
 use super::{Notice, Owner, Progress, Trusted, Vault};
-use crate::crypto::{self, Failure};
+use crate::crypto;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout::{self, Part, limit};
@@ -29,7 +29,7 @@ pub(super) struct Session<'o> {
     manifest_digest: Digest,
     txn: Txn<'o>,
     /// What to remember of secrets once the commit is made.
-    seen: Mutex<Vec<(SecretPath, Seen)>>,
+    seen: Mutex<Vec<Seen>>,
 }
 
 impl Owner<'_> {
@@ -58,7 +58,13 @@ impl Vault {
     pub(crate) fn tell_recovered(&self, recovered: &Recovered) {
         match recovered {
             Recovered::Nothing | Recovered::Forgotten => {}
-            Recovered::Finished(paths) => self.notify(Notice::Finished { files: paths.len() }),
+            Recovered::Finished(paths) => {
+                // What the killed command would have remembered.
+                paths.iter().filter_map(|path| layout::parse_secret(path)).for_each(|(path, part)| {
+                    let _ = if part == Part::Meta { self.metadata(&path).map(drop) } else { Ok(()) };
+                });
+                self.notify(Notice::Finished { files: paths.len() });
+            }
             Recovered::SetAside(folder, reason) => self.notify(Notice::SetAside { folder: folder.clone(), reason }),
         }
     }
@@ -66,12 +72,19 @@ impl Vault {
 
 impl<'o> Session<'o> {
     /// A signed commit attests the whole vault tree: before one is made on a commit that this machine did not make or
-    /// verify, everything in it is verified.
+    /// verify, everything in it is verified. What is verified are the files, so they must be that commit's.
     fn check_foreign_commits(&self) -> Result<()> {
-        let tree = self.txn.repo().vault_tree(self.txn.head().commit)?.map(|oid| oid.to_string());
+        let repo = self.txn.repo();
+        let Some(tree) = repo.vault_tree(self.txn.head().commit)? else { return Ok(()) };
         let mark = self.vault.memory().mark(self.vault.id, &self.vault.dir)?;
-        if tree.is_some() && tree == mark.map(|mark| mark.tree) {
+        if mark.is_some_and(|mark| mark.tree == tree.to_string()) {
             return Ok(());
+        }
+        if let Some(path) = repo.first_difference(tree, &self.vault.folder)? {
+            return Err(Error::Conflict {
+                message: format!("{path} is not what the commit that is checked out says, and that commit is new here"),
+                hint: "commit it, or bring it back with `git checkout -- .agent-vault`; then try again".into(),
+            });
         }
         self.vault.survey(&self.trusted)?.first_violation().map_or(Ok(()), Err)
     }
@@ -92,8 +105,15 @@ impl<'o> Session<'o> {
 
     /// A secret's verified metadata, if there is one, and the digest of its file.
     pub(super) fn metadata(&self, path: &SecretPath) -> Result<Option<(Metadata, Digest)>> {
-        let Some(found) = self.vault.read_metadata(path, &self.trusted)? else { return Ok(None) };
-        self.vault.check_age(path, Part::Meta, Seen { revision: found.metadata.revision, digest: found.digest })?;
+        let Some(found) = self.vault.read_metadata(path, &self.trusted)? else {
+            // Not there is one thing, made to vanish another: numbers must not start again.
+            return match self.vault.absent(path, &self.trusted) {
+                Error::NotFound { .. } => Ok(None),
+                other => Err(other),
+            };
+        };
+        let seen = Seen { name: path.clone(), revision: found.metadata.revision, digest: found.digest };
+        self.vault.check_age(Part::Meta, seen)?;
         Ok(Some(((*found.metadata).clone(), found.digest)))
     }
 
@@ -144,7 +164,7 @@ impl<'o> Session<'o> {
         self.put(&layout::secret(&gone.name, Part::Gone), &bytes)?;
         self.delete(&layout::secret(&gone.name, Part::Meta))?;
         self.delete(&layout::secret(&gone.name, Part::Enc))?;
-        super::lock(&self.seen).push((gone.name, Seen { revision: gone.revision, digest: Digest::of(&bytes) }));
+        super::lock(&self.seen).push(Seen { name: gone.name, revision: gone.revision, digest: Digest::of(&bytes) });
         Ok(())
     }
 
@@ -176,16 +196,15 @@ impl<'o> Session<'o> {
 
     /// Makes the change one signed commit, and remembers what is newest now. Returns the commit's id.
     pub(super) fn commit(self, message: &str) -> Result<String> {
-        let Session { owner, vault, manifest, manifest_digest, txn, seen, .. } = self;
-        let (name, key) = (owner.name.to_string(), &owner.key);
-        let repo = Repo::open(&vault.dir)?;
-        let commit = txn.commit(&format!("agent-vault: {message}"), &name, key)?;
+        let Session { owner, vault, manifest, manifest_digest, mut txn, seen, .. } = self;
+        let commit = txn.commit(&format!("agent-vault: {message}\n"), owner.name.as_str(), &owner.key)?;
+        // Still under the lock: marks only rise.
         let memory = vault.memory();
-        let tree = repo.vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
+        let tree = txn.repo().vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
         let marked =
             memory.set_mark(vault.id, &vault.dir, &Mark { serial: manifest.serial, manifest: manifest_digest, tree });
         let seen = seen.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let remembered = seen.par_iter().try_for_each(|(path, seen)| memory.set_seen(vault.id, path, *seen));
+        let remembered = seen.par_iter().try_for_each(|seen| memory.raise_seen(vault.id, seen));
         if let Err(error) = marked.and(remembered) {
             vault.notify(Notice::NotRemembered { reason: error.to_string() });
         }
@@ -200,21 +219,26 @@ pub(super) struct Sealer<'s> {
     key: &'s SigningKey,
     trusted: &'s Trusted,
     stage: Stage<'s>,
-    seen: &'s Mutex<Vec<(SecretPath, Seen)>>,
+    seen: &'s Mutex<Vec<Seen>>,
 }
 
 impl Sealer<'_> {
     /// Signs metadata and stages it, with its ciphertext where that is new.
     fn stage(&self, metadata: &Metadata, ciphertext: Option<&[u8]>) -> Result<()> {
         let body = metadata.render();
+        // What is signed must read back: nobody could replace it otherwise.
+        Metadata::parse(body.as_bytes(), self.vault.id, &metadata.name).map_err(|reason| Error::Usage {
+            message: format!("{}: {reason}", metadata.name),
+            hint: "give other text".into(),
+        })?;
         let signature = self.key.sign(Namespace::Secret, body.as_bytes())?;
         let bytes = metadata::join_signed(&body, &signature);
         if let Some(ciphertext) = ciphertext {
             self.stage.put(&layout::secret(&metadata.name, Part::Enc), ciphertext)?;
         }
         self.stage.put(&layout::secret(&metadata.name, Part::Meta), &bytes)?;
-        super::lock(self.seen)
-            .push((metadata.name.clone(), Seen { revision: metadata.revision, digest: Digest::of(&bytes) }));
+        let (name, revision) = (metadata.name.clone(), metadata.revision);
+        super::lock(self.seen).push(Seen { name, revision, digest: Digest::of(&bytes) });
         Ok(())
     }
 
@@ -239,19 +263,20 @@ impl Sealer<'_> {
     /// Decrypts the ciphertext that verified metadata names.
     pub(super) fn open(&self, metadata: &Metadata) -> Result<SecretBytes> {
         let sealed = self.vault.ciphertext(&metadata.name, metadata.digest)?;
-        crypto::decrypt(self.owner.identities, &sealed, &metadata.recipients).map_err(|failure| match failure {
-            Failure::NotRecipient => {
-                Error::NotAuthorized { name: metadata.name.to_string(), keys: self.owner.identities.describe() }
-            }
-            Failure::Corrupt(reason) => {
-                Error::corrupt(self.vault.folder.path(&layout::secret(&metadata.name, Part::Enc)), reason)
-            }
-        })
+        let enc = || self.vault.folder.path(&layout::secret(&metadata.name, Part::Enc));
+        crypto::decrypt(self.owner.identities, &sealed, &metadata.recipients)
+            .map_err(|failure| failure.of_secret(&metadata.name, self.owner.identities, enc))
     }
 
     /// One step of a plan.
     fn apply(&self, step: &Step) -> Result<Metadata> {
         let (fact, parent) = self.vault.verified_metadata(step.path(), self.trusted)?;
+        if fact != step.fact {
+            return Err(Error::tampered(
+                self.vault.dir(),
+                format!("{} was changed while it was re-encrypted", step.path()),
+            ));
+        }
         let next = Metadata {
             group: step.group.clone(),
             agents: step.agents.clone(),

@@ -1,6 +1,6 @@
 //! Everything in a vault, looked at once: what `verify` counts and `check` judges.
 
-use super::{Trusted, Vault};
+use super::{Trusted, Vault, read::PATIENCE};
 use crate::crypto;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -12,8 +12,10 @@ use crate::name::SecretPath;
 use crate::policy::{self, Policy, Subject};
 use crate::root::Root;
 use crate::roots;
+use crate::trust::Seen;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// What `verify` counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct Counts {
     pub signatures: usize,
     /// Ciphertexts whose digest is the signed one.
     pub digests: usize,
-    /// Ciphertexts that are encrypted to exactly as many keys as policy names, and to those that it names.
+    /// Secrets whose signed recipients are those that policy names, in ciphertexts with at least as many stanzas.
     pub recipient_sets: usize,
 }
 
@@ -35,7 +37,7 @@ pub(crate) struct Survey {
     /// What an owner did not sign, or signed otherwise. In the order of their files.
     pub violations: Vec<Error>,
     /// Files that no vault has.
-    pub strangers: Vec<(String, Kind)>,
+    pub strangers: Vec<String>,
     pub counts: Counts,
 }
 
@@ -81,19 +83,37 @@ impl Vault {
             }
             Err(error) => survey.violations.push(error),
         }
-        let files = super::list::tree(&self.folder, "")?;
+        let files = crate::folder::tree(&self.folder, "")?;
         let mut parts: BTreeMap<SecretPath, Vec<Part>> = BTreeMap::new();
         for (relative, kind) in files {
             match (kind, layout::parse_secret(&relative)) {
                 (Kind::File, Some((path, part))) => parts.entry(path).or_default().push(part),
-                (Kind::File, None) if layout::is_ours(&relative) => {}
-                _ => survey.strangers.push((relative, kind)),
+                (Kind::File, None) if self.belongs(&relative, trusted, survey.manifest.as_ref()) => {}
+                (Kind::Other, _) => survey.violations.push(crate::folder::planted(self.folder.path(&relative))),
+                (_, None) if relative.ends_with("/.gitattributes") => survey.violations.push(Error::tampered(
+                    self.folder.path(&relative),
+                    "a nested .gitattributes could make Git change the vault's bytes: remove it",
+                )),
+                _ => survey.strangers.push(relative),
             }
         }
-        survey.strangers.sort_by(|a, b| a.0.cmp(&b.0));
+        if let Err(error) = self.check_attributes() {
+            survey.violations.push(error);
+        }
+        survey.strangers.sort();
         let policy = survey.manifest.as_ref().map(|manifest| Policy::new(&trusted.root, manifest));
-        let found: Vec<_> =
-            parts.par_iter().map(|(path, parts)| self.verify_secret(path, parts, trusted, policy.as_ref())).collect();
+        let found: Vec<_> = parts
+            .par_iter()
+            .map(|(path, parts)| self.verify_patiently(path, parts, trusted, policy.as_ref()))
+            .collect();
+        // What was seen here and is gone without a tombstone.
+        for seen in self.memory().all_seen(self.id)? {
+            if !self.context.allow_old
+                && !parts.get(&seen.name).is_some_and(|parts| parts.iter().any(|part| *part != Part::Enc))
+            {
+                survey.violations.push(self.vanished(&seen));
+            }
+        }
         for result in found {
             match result {
                 Ok((metadata, counts)) => {
@@ -124,6 +144,68 @@ impl Vault {
         Ok(end.root)
     }
 
+    /// Whether one of the vault's own paths has its place under this root and manifest.
+    fn belongs(&self, relative: &str, trusted: &Trusted, manifest: Option<&Manifest>) -> bool {
+        let parts: Vec<&str> = relative.split('/').collect();
+        layout::is_ours(relative)
+            && match parts.as_slice() {
+                [layout::AGENTS, agent, _] => {
+                    manifest.is_none_or(|manifest| manifest.agents.iter().any(|known| known.name.as_str() == *agent))
+                }
+                [layout::OWNERS, owner, _] => trusted.root.owners.iter().any(|known| known.name.as_str() == *owner),
+                [layout::ROOTS, file] => file
+                    .split('.')
+                    .next()
+                    .and_then(|number| number.parse().ok())
+                    .is_some_and(|number: u64| number <= trusted.root.root),
+                _ => true,
+            }
+    }
+
+    /// `.gitattributes` must keep Git from converting anything.
+    fn check_attributes(&self) -> Result<()> {
+        let file = self.folder.path(layout::GITATTRIBUTES);
+        match self.folder.read(layout::GITATTRIBUTES, limit::SMALL)? {
+            Some(bytes) if bytes == layout::gitattributes().as_bytes() => Ok(()),
+            Some(_) => Err(Error::tampered(file, "it was changed: Git could convert the vault's bytes")),
+            None => Err(Error::tampered(file, "it is missing: Git could convert the vault's bytes")),
+        }
+    }
+
+    /// Looks again, for a second, while a writer is at work: what it is about to replace is no violation.
+    fn verify_patiently(
+        &self,
+        path: &SecretPath,
+        parts: &[Part],
+        trusted: &Trusted,
+        policy: Option<&Policy<'_>>,
+    ) -> Result<(Option<Metadata>, Counts)> {
+        let start = Instant::now();
+        let mut found = self.verify_secret(path, parts, trusted, policy);
+        while found.is_err() && start.elapsed() < PATIENCE && self.journal().is_some() {
+            std::thread::sleep(Duration::from_millis(5));
+            found = self.verify_now(path, trusted, policy);
+        }
+        // The writer may have ended between the look at the files and the look for its journal.
+        if found.is_err() { self.verify_now(path, trusted, policy) } else { found }
+    }
+
+    /// One secret with the files that it has now.
+    fn verify_now(
+        &self,
+        path: &SecretPath,
+        trusted: &Trusted,
+        policy: Option<&Policy<'_>>,
+    ) -> Result<(Option<Metadata>, Counts)> {
+        let mut parts = Vec::new();
+        for part in [Part::Enc, Part::Meta, Part::Gone] {
+            if self.folder.has(&layout::secret(path, part))? {
+                parts.push(part);
+            }
+        }
+        self.verify_secret(path, &parts, trusted, policy)
+    }
+
     /// One secret's files: a signed pair that fits, or a signed tombstone.
     fn verify_secret(
         &self,
@@ -142,8 +224,9 @@ impl Vault {
                 false => Ok((None, counts)),
             };
         }
-        let (metadata, _) = self.verified_metadata(path, trusted)?;
+        let (metadata, meta_digest) = self.verified_metadata(path, trusted)?;
         counts.signatures += 1;
+        self.check_age(Part::Meta, Seen { name: path.clone(), revision: metadata.revision, digest: meta_digest })?;
         if gone.is_some_and(|(gone, _)| gone.revision > metadata.revision) {
             return Err(Error::tampered(
                 file(Part::Meta),

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::output;
+use agent_vault_core::error::printable;
 use agent_vault_core::name::nearest;
 use agent_vault_core::{Class, Error};
 use clap::CommandFactory;
@@ -114,6 +115,7 @@ pub fn report_usage(error: &clap::Error) -> Code {
     if !error.use_stderr() {
         return output::print(&text).map_or_else(|failure| report(&failure.into()), |()| Code::Done);
     }
+    let text = with_harmless_arguments(text);
     match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             output::note(&text);
@@ -131,7 +133,7 @@ pub fn report_usage(error: &clap::Error) -> Code {
         }
         _ => {
             let what = text.trim_end().trim_end_matches(HELP).trim_end();
-            output::error(what.trim_start_matches("error: "));
+            output::usage_error(what.trim_start_matches("error: "));
             match mistyped(error) {
                 Some(meant) => output::hint(&format!("did you mean '{meant}'?")),
                 None => output::hint("`--help` after the command says what it takes"),
@@ -139,6 +141,19 @@ pub fn report_usage(error: &clap::Error) -> Code {
         }
     }
     Code::Usage
+}
+
+/// clap repeats an argument as it is. One that is long, or that would begin a line of its own, is shortened and shown on
+/// one line, as the core's errors show it.
+fn with_harmless_arguments(text: String) -> String {
+    std::env::args_os().skip(1).fold(text, |text, argument| {
+        let argument = argument.to_string_lossy();
+        let value = argument.split_once('=').map_or("", |(_, value)| value);
+        [&*argument, value].into_iter().fold(text, |text, shown| match printable(shown) {
+            harmless if harmless == shown => text,
+            harmless => text.replace(shown, &harmless),
+        })
+    })
 }
 
 /// The command that was meant, where clap has no suggestion of its own: it does not see two letters that were swapped.

@@ -83,6 +83,11 @@ pub fn safe(text: &str) -> String {
     out
 }
 
+/// As [`safe`], on one line: what is told cannot pretend to be the next line.
+pub fn one_line(text: &str) -> String {
+    safe(text).replace('\n', " ")
+}
+
 /// One line on standard error. A closed standard error is nobody's loss.
 fn line(label: &str, style: Style, text: &str) {
     let label = style.paint(label, stderr_coloured());
@@ -91,12 +96,17 @@ fn line(label: &str, style: Style, text: &str) {
 
 /// Tells an error.
 pub fn error(text: &str) {
+    line("error: ", Style::Red, &one_line(text));
+}
+
+/// Tells an error in the call, which comes with usage and tips on lines of their own.
+pub fn usage_error(text: &str) {
     line("error: ", Style::Red, text);
 }
 
 /// Tells what to do about it.
 pub fn hint(text: &str) {
-    line("hint: ", Style::Dim, text);
+    line("hint: ", Style::Dim, &one_line(text));
 }
 
 /// Warns, unless `--quiet`.

@@ -118,7 +118,7 @@ pub fn tell(vault: &Vault) {
 pub fn pretty(path: &Path) -> String {
     let home = std::env::home_dir().filter(|home| home.as_os_str().len() > 1);
     match home.and_then(|home| path.strip_prefix(home).ok().map(Path::to_path_buf)) {
-        Some(rest) => format!("~/{}", rest.display()),
-        None => path.display().to_string(),
+        Some(rest) => output::one_line(&format!("~/{}", rest.display())),
+        None => output::one_line(&path.display().to_string()),
     }
 }

@@ -233,7 +233,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// An operation of libgit2 failed.
-    #[error("git: cannot {action}: {}", printable(.source.message()))]
+    #[error("git: cannot {action}: {}", safe(.source.message()))]
     Git {
         /// "open the repository", …
         action: &'static str,
@@ -352,11 +352,13 @@ impl Error {
 
 /// `text` fit for a terminal: control characters (and what could reorder a line) become `?`, at most 80 characters.
 pub fn printable(text: &str) -> String {
-    let mut out: String = text.chars().take(80).map(|c| if is_printable(c) { c } else { '?' }).collect();
-    if text.chars().nth(80).is_some() {
-        out.push('…');
-    }
-    out
+    let out: String = safe(text).chars().take(80).collect();
+    if text.chars().nth(80).is_some() { out + "…" } else { out }
+}
+
+/// All of a text, fit for a terminal: libgit2 gives the reason at the end, after a path.
+fn safe(text: &str) -> String {
+    text.chars().map(|c| if is_printable(c) { c } else { '?' }).collect()
 }
 
 /// Whether a character is shown as itself: no control character, and none of Unicode's bidirectional controls and line

@@ -26,6 +26,9 @@ pub(crate) fn open_signing_key(folder: &Folder, owner: &Owner, identities: &Iden
         .ok_or_else(|| Error::tampered(&file, "the signing key's escrow is missing"))?;
     let text = match crypto::decrypt(identities, &sealed, &[owner.public_key.id()]) {
         Ok(text) => text,
+        Err(Failure::NotRecipient) if identities.recipients().any(|recipient| *recipient == owner.public_key) => {
+            return Err(Error::tampered(file, "it is not encrypted to its owner: it was swapped"));
+        }
         Err(Failure::NotRecipient) => return Ok(None),
         Err(Failure::Corrupt(reason)) => return Err(Error::tampered(file, reason)),
         Err(Failure::Identity(reason)) => {
@@ -49,7 +52,8 @@ pub(crate) fn seal_agent_key(
     crypto::encrypt(&owners, key.to_key_file(hints).expose(), prompt)
 }
 
-/// Opens an agent's identity from its escrow. One that is not the key of `public_key` is a tamper error.
+/// Opens an agent's identity from its escrow, as an owner. One that is not the key of `public_key`, or not encrypted to
+/// the owner, is a tamper error.
 pub(crate) fn open_agent_key(
     folder: &Folder,
     agent: &AgentName,
@@ -67,7 +71,7 @@ pub(crate) fn open_agent_key(
     })?;
     let order: Vec<_> = root.owners.iter().map(|owner| owner.public_key.id()).collect();
     let text = crypto::decrypt(identities, &sealed, &order).map_err(|failure| match failure {
-        Failure::NotRecipient => Error::NotOwner { keys: identities.describe() },
+        Failure::NotRecipient => Error::tampered(&file, "it is not encrypted to the owner: it was swapped or forged"),
         Failure::Corrupt(reason) => Error::tampered(&file, reason),
         Failure::Identity(reason) => Error::KeyUnusable { origin: identities.origin().into(), reason },
     })?;

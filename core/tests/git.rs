@@ -193,6 +193,34 @@ fn f1_a_vault_deep_in_a_repository_keeps_to_its_own_folder() {
 }
 
 #[test]
+fn f1_a_linked_worktree_and_a_detached_head_are_committed_to_and_nothing_else_moves() {
+    let setup = Setup::new();
+    setup.set("app/key", b"value");
+    let main = setup.head();
+    let linked = setup.temp().join("linked");
+    setup.git(&["worktree", "add", "--quiet", "--detach", &linked.display().to_string()]);
+    let context = agent_vault_core::Context::new(setup.home.clone());
+    let vault = agent_vault_core::Vault::open(&linked, context, Some(&setup.owner)).unwrap();
+    let owner = vault.unlock(&setup.owner).unwrap();
+    let commit = owner.set(&path("app/key"), new_value(b"linked"), false).unwrap().commit.unwrap();
+    assert_eq!(git_in(&linked, &["rev-parse", "HEAD"]), commit);
+    assert_eq!(git_in(&linked, &["status", "--porcelain"]), "");
+    assert_eq!((setup.head(), setup.git(&["status", "--porcelain"])), (main, String::new()));
+}
+
+#[test]
+fn f1_an_index_that_cannot_be_updated_is_refused_with_nothing_changed() {
+    let setup = Setup::new();
+    setup.git(&["update-index", "--split-index"]);
+    let before = setup.everything();
+    let refused = set(&setup, "app/key");
+    assert!(matches!(&refused, Err(Error::Conflict { hint, .. }) if hint.contains("split-index")), "{refused:?}");
+    assert!(setup.everything() == before, "something was changed");
+    setup.git(&["update-index", "--no-split-index"]);
+    set(&setup, "app/key").unwrap();
+}
+
+#[test]
 fn a8_converted_line_endings_are_refused_and_named_for_what_they_are() {
     let setup = Setup::new();
     setup.add_agent("billing");

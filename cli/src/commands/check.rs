@@ -32,9 +32,9 @@ pub fn run(setting: &Setting, args: &Check) -> Outcome {
             out,
             "{word} [{}] {}: {}\n  {}",
             finding.code,
-            output::safe(&finding.subject),
-            output::safe(&finding.message),
-            Style::Dim.paint(&output::safe(&finding.remedy), coloured)
+            output::one_line(&finding.subject),
+            output::one_line(&finding.message),
+            Style::Dim.paint(&output::one_line(&finding.remedy), coloured)
         );
     }
     output::print(&out)?;

@@ -10,6 +10,8 @@ use std::path::Path;
 
 pub(super) type Handle = OwnedFd;
 
+/// How often a folder that keeps changing is read again.
+const RESTLESS: usize = 500;
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
@@ -39,7 +41,8 @@ fn open(root: &Handle, relative: &str, flags: OFlags) -> Result<OwnedFd> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let path = if relative.is_empty() { "." } else { relative };
         match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
-            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN | Errno::INVAL) => {}
+            // NOTDIR is also what a link says where a folder is wanted: the walk below tells the two apart.
+            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN | Errno::INVAL | Errno::NOTDIR) => {}
             other => return Ok(other?),
         }
     }
@@ -138,7 +141,23 @@ pub(super) fn scan(root: &Handle, relative: &str) -> Result<Vec<(Entry, Option<S
         .collect()
 }
 
+/// The entries of a folder, read again while it changes: a listing in the middle of a rename may miss the name or have it
+/// twice.
 fn entries(folder: &OwnedFd) -> Result<Vec<Entry>> {
+    let mut before = stamp_of(&rustix::fs::fstat(folder)?);
+    for _ in 0..RESTLESS {
+        let entries = entries_once(folder)?;
+        let after = stamp_of(&rustix::fs::fstat(folder)?);
+        if after == before {
+            return Ok(entries);
+        }
+        before = after;
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    entries_once(folder)
+}
+
+fn entries_once(folder: &OwnedFd) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;

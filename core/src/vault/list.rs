@@ -114,7 +114,13 @@ impl Vault {
     /// The first broken file.
     pub fn secrets(&self) -> Result<Vec<Metadata>> {
         let trusted = self.current()?;
-        Ok(self.all_metadata(&trusted)?.into_iter().map(|(metadata, _)| metadata).collect())
+        let found = paths(&self.folder)?.into_par_iter().map(|path| match self.verified_metadata(&path, &trusted) {
+            Ok((metadata, _)) => Ok(Some(metadata)),
+            // Removed since the listing.
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        });
+        found.filter_map(Result::transpose).collect()
     }
 
     fn verified_row(&self, path: &SecretPath, trusted: &Trusted) -> Result<Row> {

@@ -262,18 +262,22 @@ impl Vault {
     }
 
     /// What a missing `.meta` means: never there, properly removed, or made to vanish.
-    pub(super) fn absent(&self, path: &SecretPath, trusted: &Trusted) -> Error {
-        let not_found = || Error::NotFound { what: "secret", name: path.to_string(), near: self.nearest_secret(path) };
-        match self.read_tombstone(path, trusted) {
-            Err(error) => error,
-            Ok(Some((gone, digest))) => {
-                let found = Seen { name: path.clone(), revision: gone.revision, digest };
-                self.check_age(Part::Gone, found).err().unwrap_or_else(not_found)
-            }
-            Ok(None) => match self.memory().seen(self.id, path) {
-                Ok(Some(seen)) if !self.context.allow_old => self.vanished(&seen),
-                _ => not_found(),
-            },
+    fn absent(&self, path: &SecretPath, trusted: &Trusted) -> Error {
+        self.check_absence(path, trusted).err().unwrap_or_else(|| Error::NotFound {
+            what: "secret",
+            name: path.to_string(),
+            near: self.nearest_secret(path),
+        })
+    }
+
+    /// Refuses the absence of a secret that was seen here and never properly removed.
+    pub(super) fn check_absence(&self, path: &SecretPath, trusted: &Trusted) -> Result<()> {
+        if let Some((gone, digest)) = self.read_tombstone(path, trusted)? {
+            return self.check_age(Part::Gone, Seen { name: path.clone(), revision: gone.revision, digest });
+        }
+        match self.memory().seen(self.id, path) {
+            Ok(Some(seen)) if !self.context.allow_old => Err(self.vanished(&seen)),
+            _ => Ok(()),
         }
     }
 

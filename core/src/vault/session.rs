@@ -107,10 +107,7 @@ impl<'o> Session<'o> {
     pub(super) fn metadata(&self, path: &SecretPath) -> Result<Option<(Metadata, Digest)>> {
         let Some(found) = self.vault.read_metadata(path, &self.trusted)? else {
             // Not there is one thing, made to vanish another: numbers must not start again.
-            return match self.vault.absent(path, &self.trusted) {
-                Error::NotFound { .. } => Ok(None),
-                other => Err(other),
-            };
+            return self.vault.check_absence(path, &self.trusted).map(|()| None);
         };
         let seen = Seen { name: path.clone(), revision: found.metadata.revision, digest: found.digest };
         self.vault.check_age(Part::Meta, seen)?;

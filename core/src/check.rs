@@ -5,9 +5,7 @@ use crate::layout;
 use crate::metadata::Metadata;
 use crate::name::AgentName;
 use crate::policy::{self, Policy, Subject};
-use crate::repo::Repo;
 use crate::time::{DAY, Timestamp};
-use crate::txn::{self, Wait};
 use crate::vault::Vault;
 use serde::Serialize;
 use std::path::Path;
@@ -46,7 +44,7 @@ pub struct Finding {
 /// Only those that keep it from looking; what is wrong is a finding.
 pub fn check(vault: &Vault, within: i64) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    recover(vault, &mut findings);
+    let _settled = vault.settle().map_err(|error| findings.push(not_recovered(vault, &error)));
     let trusted = vault.current()?;
     let survey = vault.survey(&trusted)?;
     findings.extend(survey.violations.iter().map(violation));
@@ -83,18 +81,13 @@ pub fn check(vault: &Vault, within: i64) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Finishes what a killed command left.
-fn recover(vault: &Vault, findings: &mut Vec<Finding>) {
-    let recovered = Repo::open(vault.dir()).and_then(|repo| txn::recover(vault.folder(), &repo, Wait::default()));
-    match recovered {
-        Ok(recovered) => vault.tell_recovered(&recovered),
-        Err(error) => findings.push(Finding {
-            severity: Severity::Warning,
-            code: "not-recovered",
-            subject: vault.dir().display().to_string(),
-            message: format!("an interrupted change could not be looked at: {error}"),
-            remedy: error.hint(),
-        }),
+fn not_recovered(vault: &Vault, error: &Error) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code: "not-recovered",
+        subject: vault.dir().display().to_string(),
+        message: format!("an interrupted change could not be looked at: {error}"),
+        remedy: error.hint(),
     }
 }
 

@@ -23,7 +23,7 @@ mod lock;
 mod recover;
 
 pub(crate) use journal::{Journal, Target};
-pub(crate) use lock::Wait;
+pub(crate) use lock::{VaultLock, Wait};
 pub(crate) use recover::{Recovered, recover};
 
 /// Files and folders of the transaction, all in `$GIT_DIR/agent-vault`.

@@ -32,7 +32,7 @@ impl Default for Wait {
 }
 
 /// The vault's lock, held until dropped.
-pub(super) struct VaultLock {
+pub(crate) struct VaultLock {
     _file: File,
 }
 

@@ -50,14 +50,15 @@ pub(super) fn verdict(journal: &Journal, head: &Head, digests: &[Option<Digest>]
     if fits { Verdict::Finish } else { Verdict::SetAside("the vault's files were changed since") }
 }
 
-/// Takes the vault's lock and recovers; for `check`, which otherwise only reads.
-pub(crate) fn recover(folder: &Folder, repo: &Repo, wait: Wait) -> Result<Recovered> {
+/// Takes the vault's lock and recovers, for who looks at the whole vault: while the lock is held, no writer comes in
+/// between. There is none where nobody ever wrote.
+pub(crate) fn recover(folder: &Folder, repo: &Repo, wait: Wait) -> Result<(Recovered, Option<lock::VaultLock>)> {
     let workshop = Workshop::new(repo);
     if !workshop.dir.exists() {
-        return Ok(Recovered::Nothing);
+        return Ok((Recovered::Nothing, None));
     }
-    let _lock = lock::VaultLock::take(&workshop, wait)?;
-    under_lock(folder, repo, &workshop)
+    let lock = lock::VaultLock::take(&workshop, wait)?;
+    Ok((under_lock(folder, repo, &workshop)?, Some(lock)))
 }
 
 /// Recovers; the caller holds the vault's lock.

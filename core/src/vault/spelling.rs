@@ -32,7 +32,7 @@ impl<'v> Spellings<'v> {
             if known != name {
                 return Err(Error::Conflict {
                     message: format!(
-                        "{path} differs only in case from an existing name ({:?})",
+                        "{path} differs only in case from a name that is or was in use ({:?})",
                         known.trim_end_matches('/')
                     ),
                     hint: "use the existing spelling, or another name".into(),
@@ -52,7 +52,9 @@ impl<'v> Spellings<'v> {
             _ => (format!("{}/{folder}", layout::SECRETS), format!("{folder}/")),
         };
         for Entry { name, kind } in self.vault.folder().list(&relative)? {
-            let name = match (kind, name.strip_suffix(".meta")) {
+            // A tombstone holds its name: the next one of that name would lie beside it.
+            let secret = name.strip_suffix(".meta").or_else(|| name.strip_suffix(".gone"));
+            let name = match (kind, secret) {
                 (Kind::Folder, _) => format!("{prefix}{name}/"),
                 (_, Some(secret)) => format!("{prefix}{secret}"),
                 _ => continue,

@@ -10,9 +10,11 @@ use crate::manifest::Manifest;
 use crate::metadata::Metadata;
 use crate::name::SecretPath;
 use crate::policy::{self, Policy, Subject};
+use crate::repo::Repo;
 use crate::root::Root;
 use crate::roots;
 use crate::trust::Seen;
+use crate::txn::{self, VaultLock, Wait};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -52,12 +54,27 @@ impl Vault {
     /// Verifies every signature, digest and recipient set.
     ///
     /// # Errors
-    /// The first [`Error::Tampered`] (or other error) found.
+    /// The first [`Error::Tampered`] (or other error) found; [`Error::Unfinished`] when an interrupted change lies here
+    /// that could not be finished first.
     pub fn verify(&self) -> Result<Counts> {
+        let settled = self.settle();
         let trusted = self.current()?;
         let survey = self.survey(&trusted)?;
         let counts = survey.counts;
-        survey.first_violation().map_or(Ok(counts), Err)
+        match (survey.first_violation(), settled) {
+            (None, _) => Ok(counts),
+            // Half of a change looks like tampering.
+            (Some(_), Err(error)) if self.journal().is_some() => Err(Error::Unfinished { reason: error.to_string() }),
+            (Some(violation), _) => Err(violation),
+        }
+    }
+
+    /// Finishes what a killed command left, and holds writers off for as long as the lock is kept.
+    pub(crate) fn settle(&self) -> Result<Option<VaultLock>> {
+        let repo = Repo::open(&self.dir)?;
+        let (recovered, lock) = txn::recover(&self.folder, &repo, Wait::default())?;
+        self.tell_recovered(&recovered);
+        Ok(lock)
     }
 
     /// Looks at everything; what is wrong is collected, not returned as an error.

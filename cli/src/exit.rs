@@ -5,7 +5,7 @@ use crate::output;
 use agent_vault_core::error::printable;
 use agent_vault_core::name::nearest;
 use agent_vault_core::{Class, Error};
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 
 /// The program's exit codes (documented in the README).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,13 +109,18 @@ pub fn report(failure: &Failure) -> Code {
 const HELP: &str = "For more information, try '--help'.";
 
 /// Tells what is wrong with the call; help and version go to standard output.
-pub fn report_usage(error: &clap::Error) -> Code {
+pub fn report_usage(error: clap::Error) -> Code {
     use clap::error::ErrorKind;
-    let text = error.render().to_string();
     if !error.use_stderr() {
+        let text = error.render().to_string();
         return output::print(&text).map_or_else(|failure| report(&failure.into()), |()| Code::Done);
     }
-    let text = with_harmless_arguments(text);
+    let Some(error) = harmless(error) else {
+        output::error("an argument holds characters that cannot be shown");
+        output::hint("type it anew; `--help` after the command says what it takes");
+        return Code::Usage;
+    };
+    let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             output::note(&text);
@@ -134,7 +139,7 @@ pub fn report_usage(error: &clap::Error) -> Code {
         _ => {
             let what = text.trim_end().trim_end_matches(HELP).trim_end();
             output::usage_error(what.trim_start_matches("error: "));
-            match mistyped(error) {
+            match mistyped(&error) {
                 Some(meant) => output::hint(&format!("did you mean '{meant}'?")),
                 None => output::hint("`--help` after the command says what it takes"),
             }
@@ -143,17 +148,15 @@ pub fn report_usage(error: &clap::Error) -> Code {
     Code::Usage
 }
 
-/// clap repeats an argument as it is. One that is long, or that would begin a line of its own, is shortened and shown on
-/// one line, as the core's errors show it.
-fn with_harmless_arguments(text: String) -> String {
-    std::env::args_os().skip(1).fold(text, |text, argument| {
-        let argument = argument.to_string_lossy();
-        let value = argument.split_once('=').map_or("", |(_, value)| value);
-        [&*argument, value].into_iter().fold(text, |text, shown| match printable(shown) {
-            harmless if harmless == shown => text,
-            harmless => text.replace(shown, &harmless),
-        })
-    })
+/// clap repeats arguments as they are. One that is long, or that would begin a line of its own, is told as the core's
+/// errors tell it: short, and on one line. `None` when its hidden characters alone are what is wrong.
+fn harmless(error: clap::Error) -> Option<clap::Error> {
+    let given: Vec<_> = std::env::args_os().collect();
+    let shown: Vec<String> = given.iter().map(|argument| printable(&argument.to_string_lossy())).collect();
+    if given.iter().zip(&shown).all(|(given, shown)| given == shown.as_str()) {
+        return Some(error);
+    }
+    App::try_parse_from(shown).err().filter(clap::Error::use_stderr)
 }
 
 /// The command that was meant, where clap has no suggestion of its own: it does not see two letters that were swapped.

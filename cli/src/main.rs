@@ -14,7 +14,7 @@ fn main() -> std::process::ExitCode {
     agent_vault_sys::forbid_dumps();
     let app = match app::App::try_parse() {
         Ok(app) => app,
-        Err(error) => return exit::report_usage(&error).into(),
+        Err(error) => return exit::report_usage(error).into(),
     };
     match commands::run(&app) {
         Ok(code) => code.into(),

@@ -16,6 +16,10 @@ const MEMORY: u64 = 768;
 const LOOKS: [&str; 7] =
     ["get stripe/api-key", "list", "show stripe/api-key", "list-agents", "verify", "set a/b v", "grant ci stripe"];
 
+/// Commands that read the secret, or re-encrypt it.
+const LOOKED_AT: [&str; 6] =
+    ["get stripe/api-key", "show stripe/api-key", "list", "verify", "revoke ci stripe", "set stripe/api-key v"];
+
 /// `line` is refused: an error, and nothing of a value.
 #[track_caller]
 fn refuses(world: &World, line: &str) {
@@ -54,9 +58,9 @@ fn a6_a_vault_folder_that_is_a_link_is_refused() {
 #[test]
 fn a6_links_to_folders_and_files_of_the_vault_are_refused_even_if_they_lead_to_the_genuine_ones() {
     for (relative, lines) in [
-        ("secrets", &LOOKS[..]),
-        ("secrets/stripe", &["get stripe/api-key", "show stripe/api-key", "set stripe/b v", "verify"]),
-        ("secrets/stripe/api-key.meta", &["get stripe/api-key", "show stripe/api-key"]),
+        ("secrets", &LOOKED_AT[..]),
+        ("secrets/stripe", &LOOKED_AT),
+        ("secrets/stripe/api-key.meta", &LOOKED_AT),
         ("secrets/stripe/api-key.enc", &["get stripe/api-key", "verify", "revoke ci stripe"]),
         ("manifest.yaml", &["list-agents", "grant ci stripe", "verify"]),
         ("manifest.sig", &["list-agents", "grant ci stripe", "verify"]),
@@ -69,7 +73,7 @@ fn a6_links_to_folders_and_files_of_the_vault_are_refused_even_if_they_lead_to_t
     ] {
         let world = World::story();
         in_place_of(&world, relative, |path| symlink(world.tmp("moved"), path).unwrap());
-        for line in lines.iter().filter(|line| !(relative == "secrets" && **line == "list-agents")) {
+        for line in lines {
             world.run(line).fails(5);
         }
         let check = world.run("check").run_code();

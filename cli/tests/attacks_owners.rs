@@ -142,10 +142,7 @@ fn a7_a_vault_that_claims_the_victim_as_its_owner_is_refused_by_the_owners_key()
     let key = genuine.split("signing_key: \"").nth(1).unwrap().split('"').next().unwrap();
     let claimed = genuine.replace(key, &attacker.signing);
     let without_proof = claimed.split(", proof: ").next().unwrap().to_owned() + "}\n";
-    // Or two owners, the true one first, and signed by the second.
-    let second =
-        format!("  - {{name: mallory, public_key: {}, signing_key: \"{}\"}}\n", attacker.recipient, attacker.signing);
-    for root in [claimed, without_proof, genuine.clone() + &second] {
+    for root in [claimed, without_proof] {
         let theirs = World::repository();
         theirs.plant("roots/1.yaml", &root);
         theirs.plant("roots/1.sig", attacker.sign("agent-vault.root", &root));
@@ -156,6 +153,25 @@ fn a7_a_vault_that_claims_the_victim_as_its_owner_is_refused_by_the_owners_key()
             theirs.line(line).home(&owner).run().fails(5).says("the proof");
         }
     }
+}
+
+#[test]
+fn a7_a_copied_proof_makes_no_vault_known_that_somebody_else_signed() {
+    // Two owners, the true one first and with the genuine proof, and signed by the second.
+    let world = World::story();
+    let attacker = Attacker::new(&world);
+    let second =
+        format!("  - {{name: mallory, public_key: {}, signing_key: \"{}\"}}\n", attacker.recipient, attacker.signing);
+    let root = world.text("roots/1.yaml") + &second;
+    let theirs = World::repository();
+    theirs.plant("roots/1.yaml", &root);
+    theirs.plant("roots/1.sig", attacker.sign("agent-vault.root", &root));
+    let owner = theirs.fresh_home("owner");
+    std::fs::create_dir(owner.join(".agent-vault")).unwrap();
+    std::fs::copy(world.owner_key(), owner.join(".agent-vault/owner.key")).unwrap();
+    theirs.line("list").home(&owner).env("AGENT_VAULT_TRUST", "strict").run().fails(5).says("unknown here");
+    let fingerprint = theirs.sh(&format!("ssh-keygen -l -f {}.pub | cut -d' ' -f2", attacker.signing_key().display()));
+    theirs.line("list").home(&owner).run().ok().says("this vault is new here").says(&fingerprint);
 }
 
 #[test]
@@ -188,6 +204,8 @@ fn a7_only_some_signatures_taken_away_are_missed_everywhere() {
         let check = world.run("check").run_code();
         assert!(matches!(check, 5 | 9), "{script}: {check}");
         world.run("verify").fails(5);
+        // Pushed, as it would be: no commit of an owner's is built on it.
+        world.sh("git add -A -f; git commit -qm tidy");
         world.run("remove-agent ci").fails(5);
     }
 }
@@ -199,7 +217,6 @@ fn a7_files_that_repeat_what_is_signed_must_agree_with_it() {
         ("config.yaml", "trust: everybody\n"),
         ("owner.pub", "RECIPIENT\n"),
         (".gitattributes", "** text eol=crlf filter=evil\n"),
-        (".gitignore", "!*.key\nsecrets/\n"),
     ] {
         let world = World::story();
         let attacker = Attacker::new(&world);
@@ -208,8 +225,9 @@ fn a7_files_that_repeat_what_is_signed_must_agree_with_it() {
         let report = world.run("check --json").code(9).json();
         let named = |finding: &Value| finding["subject"].as_str().is_some_and(|subject| subject.ends_with(file));
         assert!(report["findings"].as_array().unwrap().iter().any(named), "{file}: {report}");
+        attacker.commit();
         let before = world.state();
-        world.run("grant ci stripe").fails(5).says(file);
+        world.run("revoke ci stripe").fails(5).says(file);
         world.pipe("v", "set a/b").fails(5).says(file);
         assert_eq!(world.state(), before);
     }

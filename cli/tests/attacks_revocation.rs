@@ -88,6 +88,24 @@ fn d1_what_is_written_later_is_closed_to_the_revoked_key_too() {
 }
 
 #[test]
+fn d1_a_revocation_passes_no_secret_by_whose_files_are_not_there_for_the_moment() {
+    let world = many_ways();
+    for script in
+        ["rm .agent-vault/secrets/stripe/api-key.*", "rm -r .agent-vault/secrets/stripe", "rm -r .agent-vault/secrets"]
+    {
+        world.sh(script);
+        let before = world.state();
+        for line in ["revoke ci stripe", "remove-agent ci", "recover-agent ci"] {
+            world.run(line).fails(7).says("its files are not there");
+        }
+        assert_eq!(world.state(), before);
+        world.git("checkout -q -- .agent-vault");
+    }
+    world.run("revoke ci stripe").ok();
+    assert_eq!(opens(&world, &world.key("ci")), ["ops/explicit"]);
+}
+
+#[test]
 fn d3_history_stays_readable_which_is_why_the_program_says_so() {
     let world = World::story();
     world.run("revoke ci stripe").ok();

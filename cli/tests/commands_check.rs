@@ -107,7 +107,6 @@ fn files_that_no_vault_has_are_found() {
     let strangers = [
         ("notes.txt", "warning", "orphan"),
         ("secrets/stripe/readme.md", "warning", "orphan"),
-        ("secrets/stripe/nested/.gitattributes", "error", "planted"),
         ("agents/.gitignore", "error", "planted"),
         ("agents/ci/private.key", "error", "stray-key"),
         ("owner.pem", "error", "stray-key"),
@@ -118,6 +117,10 @@ fn files_that_no_vault_has_are_found() {
         assert_eq!(only(&world, "", exit, code), told(severity, path));
         std::fs::remove_file(world.file(path)).unwrap();
     }
+    let nested = world.file("secrets/stripe/.gitattributes");
+    std::fs::write(&nested, "x").unwrap();
+    assert_eq!(only(&world, "", 9, "tampered"), told("error", nested.display()));
+    std::fs::remove_file(nested).unwrap();
     world.run("check").ok();
 }
 

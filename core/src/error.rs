@@ -336,7 +336,12 @@ impl Error {
 
     /// An [`Error::Git`] maker for `map_err`.
     pub(crate) fn git(action: &'static str) -> impl FnOnce(git2::Error) -> Error {
-        move |source| Error::Git { action, source }
+        move |source| {
+            // libgit2 has no word for a write that is cut short, which is what a disk does as it becomes full.
+            let silent = source.class() == git2::ErrorClass::None && source.message() == "no error";
+            let full = || git2::Error::from_str("a file could not be written whole: is the disk full?");
+            Error::Git { action, source: if silent { full() } else { source } }
+        }
     }
 
     /// An [`Error::Tampered`].

@@ -106,7 +106,7 @@ impl Folder {
         }
     }
 
-    /// Makes the folders above `relative`, each only if it is not there.
+    /// Makes the folders above `relative`, each only if it is not there. Fails where nothing may be written in the last.
     pub(crate) fn make_parents(&self, relative: &str) -> Result<()> {
         system::make_parents(&self.handle, relative)
             .map_err(|error| below(&self.path, relative, "make the folder of", error))

@@ -343,8 +343,8 @@ impl Repo {
         Ok(entry)
     }
 
-    /// The first path whose file differs from a vault's tree, or that only one of the two has.
-    pub(crate) fn first_difference(&self, tree: Oid, folder: &crate::folder::Folder) -> Result<Option<String>> {
+    /// Every file of a vault's tree, by its path in the vault's folder.
+    pub(crate) fn files_of(&self, tree: Oid) -> Result<BTreeMap<String, Oid>> {
         let fail = || Error::git("read a commit");
         let tree = self.git.find_tree(tree).map_err(fail())?;
         let mut committed = BTreeMap::new();
@@ -355,6 +355,13 @@ impl Repo {
             git2::TreeWalkResult::Ok
         })
         .map_err(fail())?;
+        Ok(committed)
+    }
+
+    /// The first path whose file differs from a vault's tree, or that only one of the two has.
+    pub(crate) fn first_difference(&self, tree: Oid, folder: &crate::folder::Folder) -> Result<Option<String>> {
+        let fail = || Error::git("read a commit");
+        let mut committed = self.files_of(tree)?;
         for (path, _) in crate::folder::tree(folder, "")? {
             let Some(oid) = committed.remove(&path) else {
                 // What Git does not have is not attested; `check` tells of it.

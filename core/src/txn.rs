@@ -189,13 +189,9 @@ impl<'v> Txn<'v> {
         Ok(commit)
     }
 
-    /// Makes the folders of new files while failing still changes nothing.
+    /// Makes the folders of new files, and looks whether all folders may be written, while failing still changes nothing.
     fn make_folders(&self, journal: &Journal) -> Result<()> {
-        journal
-            .files
-            .iter()
-            .filter(|target| target.new.is_some())
-            .try_for_each(|target| self.folder.make_parents(&target.path))
+        journal.files.iter().try_for_each(|target| self.folder.make_parents(&target.path))
     }
 
     /// Takes a journal back whose branch did not move, and the folders made for files that never came.

@@ -152,20 +152,25 @@ fn e4_readers_during_a_grant_neither_fail_nor_see_a_mixture() {
     setup.add_agent("billing");
     let (vault, done) = (setup.vault(), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        for reader in 0..2 {
-            let (vault, setup, names, done) = (&vault, &setup, &names, &done);
+        let (vault, setup, names, done) = (&vault, &setup, &names, &done);
+        for handle in [None, Some(vault)] {
             scope.spawn(move || {
                 let own = setup.vault();
-                let vault = if reader == 0 { vault } else { &own };
+                let vault = handle.unwrap_or(&own);
                 while done.load(Ordering::Relaxed) == 0 {
                     for name in names {
                         assert_eq!(vault.get(&path(name), &setup.owner).unwrap().value.expose(), name.as_bytes());
                     }
-                    vault.manifest().unwrap();
                 }
             });
         }
-        let _finally = Finally(&done);
+        scope.spawn(move || {
+            while done.load(Ordering::Relaxed) == 0 {
+                vault.manifest().unwrap();
+                vault.metadata(&path(&names[0])).unwrap();
+            }
+        });
+        let _finally = Finally(done);
         for _ in 0..3 {
             setup.grant("billing", "app");
             setup.revoke("billing", "app");

@@ -9,7 +9,9 @@ use serde_json::json;
 /// Verifies everything and counts.
 pub fn run(setting: &Setting, args: &Verify) -> Outcome {
     let vault = setting.vault_to_look_at()?;
-    let counts = vault.verify()?;
+    let counts = vault.verify();
+    crate::setting::tell(&vault);
+    let counts = counts?;
     let fingerprint = super::fingerprint(&vault);
     if args.json.json {
         output::json(&json!({

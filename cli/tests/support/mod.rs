@@ -259,7 +259,7 @@ impl Call<'_> {
     #[track_caller]
     pub fn run(self) -> Done {
         let line: Vec<String> = self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-        let line = format!("agent-vault {}", line.join(" "));
+        let line = format!("agent-vault {:.300}", line.join(" "));
         let words: Vec<OsString> = self.wrapper.into_iter().chain([PROGRAM.into()]).chain(self.args).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).current_dir(&self.dir);

@@ -217,25 +217,23 @@ impl World {
         if fsck.code() != Some(0) || !fsck.out.is_empty() {
             return Err(format!("git fsck: {}{}", fsck.text(), fsck.err));
         }
-        let dir = |which| self.repo().join(self.git(&["rev-parse", which]).ok().text().trim());
-        let ours = dir("--git-dir").join("agent-vault");
-        let left = ["journal.json", "stage", "index"].iter().map(|name| ours.join(name)).filter(|path| path.exists());
-        match left.chain(locks(&dir("--git-common-dir"))).next() {
+        match leftovers(&self.now()).first() {
             Some(path) => Err(format!("{} is left", path.display())),
             None => Ok(()),
         }
     }
 }
 
-/// Every `*.lock` below a folder.
-fn locks(dir: &Path) -> Vec<PathBuf> {
+/// Every lock below a folder, and every file by which a transaction works, but for Git's objects.
+fn leftovers(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(locks(&path));
-        } else if path.extension().is_some_and(|extension| extension == "lock") {
+        let (path, name) = (entry.path(), entry.file_name());
+        let ours = dir.ends_with("agent-vault") && (name == "journal.json" || name == "stage" || name == "index");
+        if ours || path.extension().is_some_and(|extension| extension == "lock") {
             found.push(path);
+        } else if name != "objects" && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(leftovers(&path));
         }
     }
     found

@@ -2,7 +2,7 @@
 //! sandboxes that refuse it, each part is opened by itself with `O_NOFOLLOW`.
 
 use super::{Entry, Kind, Stamp};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io::{Error, Read, Result, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -188,7 +188,8 @@ pub(super) fn make_parents(root: &Handle, relative: &str) -> Result<()> {
         let next = open_one(here, part, FOLDER)?;
         at = Some(next);
     }
-    Ok(())
+    let last = at.as_ref().map_or(root.as_fd(), |fd| fd.as_fd());
+    Ok(rustix::fs::accessat(last, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
 }
 
 pub(super) fn adopt(root: &Handle, from: &Path, relative: &str) -> Result<()> {

@@ -155,16 +155,30 @@ pub(super) fn without(agent: &AgentName, secret: Metadata, concerned: impl Fn(&M
 }
 
 impl Session<'_> {
-    /// Every secret's verified metadata. One that is older than what was seen here is not signed anew.
+    /// Every secret's verified metadata. One that is older than what was seen here is not signed anew, and one that is
+    /// committed and not there is an error: a revocation would pass it by.
     pub(super) fn all(&self) -> Result<Vec<Metadata>> {
-        self.vault
-            .all_metadata(&self.trusted)?
-            .into_par_iter()
+        let all = self.vault.all_metadata(&self.trusted)?;
+        self.require_committed(&all.iter().map(|(metadata, _)| &metadata.name).collect())?;
+        all.into_par_iter()
             .map(|(metadata, digest)| {
                 let seen = Seen { name: metadata.name.clone(), revision: metadata.revision, digest };
                 self.vault.check_age(layout::Part::Meta, seen).map(|()| metadata)
             })
             .collect()
+    }
+
+    /// Refuses when a committed secret is not among those that were found.
+    fn require_committed(&self, found: &BTreeSet<&SecretPath>) -> Result<()> {
+        let committed = self.committed()?;
+        let mut secrets = committed.keys().filter_map(|path| layout::parse_secret(path));
+        match secrets.find(|(path, part)| *part == layout::Part::Meta && !found.contains(path)) {
+            None => Ok(()),
+            Some((path, _)) => Err(Error::Conflict {
+                message: format!("{path} is committed and its files are not there: nothing was changed"),
+                hint: "bring it back with `git checkout -- .agent-vault`, then try again".into(),
+            }),
+        }
     }
 
     /// Refuses a group that does not exist.

@@ -74,14 +74,14 @@ impl Vault {
     pub fn list(&self, group: Option<&GroupName>) -> Result<Listing> {
         let trusted = self.current()?;
         let cache = Cache::load(&self.context.home, self.id, &self.dir, trusted.pin.digest);
-        let files = scan(&self.folder)?;
+        let Scan { files, planted } = scan(&self.folder)?;
         let fresh: Vec<Result<Row>> = files
             .par_iter()
             .filter(|(path, stamp)| cache.row(path, stamp).is_none())
             .map(|(path, _)| self.verified_row(path, &trusted))
             .collect();
         let changed = !fresh.is_empty() || cache.len() != files.len();
-        let mut listing = Listing::default();
+        let mut listing = Listing { broken: planted, ..Listing::default() };
         let mut fresh = fresh.into_iter();
         let mut kept = Vec::with_capacity(files.len());
         for (path, stamp) in &files {
@@ -144,10 +144,18 @@ impl Vault {
     }
 }
 
-/// Every `.meta` with its stamp, in the order of their files.
-fn scan(folder: &Folder) -> Result<Vec<(SecretPath, crate::folder::Stamp)>> {
+/// What lies below `secrets/`.
+#[derive(Default)]
+struct Scan {
+    /// Every `.meta` with its stamp.
+    files: Vec<(SecretPath, crate::folder::Stamp)>,
+    /// Links and the like, which may hide secrets.
+    planted: Vec<Error>,
+}
+
+fn scan(folder: &Folder) -> Result<Scan> {
     let mut folders = vec![layout::SECRETS.to_owned()];
-    let mut found = Vec::new();
+    let mut found = Scan::default();
     while !folders.is_empty() {
         let level: Vec<_> = folders.par_iter().map(|relative| folder.scan(relative)).collect::<Result<_>>()?;
         let parents = std::mem::take(&mut folders);
@@ -156,7 +164,8 @@ fn scan(folder: &Folder) -> Result<Vec<(SecretPath, crate::folder::Stamp)>> {
                 let relative = format!("{parent}/{}", entry.name);
                 match (entry.kind, stamp, layout::parse_secret(&relative)) {
                     (Kind::Folder, ..) => folders.push(relative),
-                    (Kind::File, Some(stamp), Some((path, Part::Meta))) => found.push((path, stamp)),
+                    (Kind::File, Some(stamp), Some((path, Part::Meta))) => found.files.push((path, stamp)),
+                    (Kind::Other, ..) => found.planted.push(crate::folder::planted(folder.path(&relative))),
                     _ => {}
                 }
             }
@@ -165,9 +174,13 @@ fn scan(folder: &Folder) -> Result<Vec<(SecretPath, crate::folder::Stamp)>> {
     Ok(found)
 }
 
-/// The secrets that have a `.meta`, sorted.
+/// The secrets that have a `.meta`, sorted. A link, which could hide some from a revocation, is an error.
 pub(crate) fn paths(folder: &Folder) -> Result<Vec<SecretPath>> {
-    let mut paths: Vec<SecretPath> = crate::folder::tree(folder, layout::SECRETS)?
+    let entries = crate::folder::tree(folder, layout::SECRETS)?;
+    if let Some((relative, _)) = entries.iter().find(|(_, kind)| *kind == Kind::Other) {
+        return Err(crate::folder::planted(folder.path(relative)));
+    }
+    let mut paths: Vec<SecretPath> = entries
         .into_iter()
         .filter_map(|(relative, _)| layout::parse_secret(&relative))
         .filter_map(|(path, part)| (part == Part::Meta).then_some(path))

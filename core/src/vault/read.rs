@@ -70,11 +70,16 @@ impl Vault {
     }
 
     /// Looks again before it says that something is old: a writer may have replaced it, and its mark have risen, since
-    /// it was read.
+    /// it was read. As long as the mark goes on rising, so does this.
     fn newest<T>(&self, look: impl Fn() -> Result<T>) -> Result<T> {
-        match look() {
-            Err(Error::Rollback { .. } | Error::Diverged { .. }) => look(),
-            done => done,
+        let mut last = 0;
+        loop {
+            match look() {
+                Err(Error::Rollback { seen: mark, .. } | Error::Diverged { revision: mark, .. }) if mark > last => {
+                    last = mark;
+                }
+                done => return done,
+            }
         }
     }
 
@@ -89,6 +94,11 @@ impl Vault {
 
     /// The verified manifest and the digest of its file.
     pub(crate) fn manifest_with_digest(&self, trusted: &Trusted) -> Result<(Manifest, Digest)> {
+        self.newest(|| self.fitting_manifest(trusted))
+    }
+
+    /// The manifest and its signature, from the work tree or, while a transaction is being finished, from its journal.
+    fn fitting_manifest(&self, trusted: &Trusted) -> Result<(Manifest, Digest)> {
         let start = Instant::now();
         loop {
             // The two files are replaced one after the other: while they do not fit, look into the journal, and again.

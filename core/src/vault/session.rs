@@ -89,6 +89,15 @@ impl<'o> Session<'o> {
         self.vault.survey(&self.trusted)?.first_violation().map_or(Ok(()), Err)
     }
 
+    /// The files of the vault in the commit that this session builds on.
+    pub(super) fn committed(&self) -> Result<std::collections::BTreeMap<String, git2::Oid>> {
+        let repo = self.txn.repo();
+        repo.vault_tree(self.txn.head().commit)?
+            .map(|tree| repo.files_of(tree))
+            .transpose()
+            .map(Option::unwrap_or_default)
+    }
+
     /// The clock.
     pub(super) fn now(&self) -> crate::time::Timestamp {
         self.vault.context.now()

@@ -1,4 +1,5 @@
 //! Threat A8: bytes that hide or change text in signed documents, and Git's conversions of them.
+#![cfg(unix)]
 
 mod support;
 

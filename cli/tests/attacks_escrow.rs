@@ -1,4 +1,5 @@
 //! Threats A5 and A7: forged, swapped and garbled escrow, of agents' keys and of the owner's signing key.
+#![cfg(unix)]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is timed. Address space is capped, so that what reads without bounds dies, and a call that never ends
 //! is ended by the harness.
+#![cfg(unix)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Threat B1: hostile names in every command are refused before any file is touched, and told without their control
 //! characters.
+#![cfg(unix)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Threat A7: another owner, another vault, no signatures at all, and the files that repeat what is signed.
+#![cfg(unix)]
 
 mod support;
 

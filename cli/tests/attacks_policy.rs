@@ -1,4 +1,5 @@
 //! Threats A1 and A2: somebody without keys edits public keys, or the policy.
+#![cfg(unix)]
 
 mod support;
 

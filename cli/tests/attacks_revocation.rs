@@ -1,4 +1,5 @@
 //! Threats D0 and D1: revocation that is real, judged with stock `age` and the agent's old key.
+#![cfg(unix)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Threats C4 and C5: with which modes key files are created, which programs are started, and where plaintext lies.
+#![cfg(target_os = "linux")] // strace
 
 mod support;
 

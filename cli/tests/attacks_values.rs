@@ -1,4 +1,5 @@
 //! Threats A3 and A4: somebody without keys replaces, swaps, moves or brings back values.
+#![cfg(unix)]
 
 mod support;
 

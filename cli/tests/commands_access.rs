@@ -1,4 +1,5 @@
 //! `grant` and `revoke`: plan, apply, one signed commit.
+#![cfg(unix)]
 
 mod support;
 

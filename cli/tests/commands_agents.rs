@@ -1,4 +1,5 @@
 //! `add-agent`, `remove-agent`, `list-agents`.
+#![cfg(unix)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! `check` and `verify`: what is wrong, what soon will be, and that all is well.
+#![cfg(unix)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! `get`, `list` and `show`: what is told of a secret, to whom, and in which form.
+#![cfg(unix)]
 
 mod support;
 

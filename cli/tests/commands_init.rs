@@ -1,4 +1,5 @@
 //! `init`: where a vault comes to be, what it reuses, and what a failure leaves (nothing).
+#![cfg(unix)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Keys: `recover-agent`, `restore-agent`, and the sources that an identity is taken from.
+#![cfg(unix)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! `rm` and `mv`.
+#![cfg(unix)]
 
 mod support;
 

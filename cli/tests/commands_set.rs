@@ -1,4 +1,5 @@
 //! `set`: where a value comes from, what is kept, what is refused.
+#![cfg(unix)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What all commands share: exit codes, next steps, help, completions, where the vault is looked for.
+#![cfg(unix)]
 
 mod support;
 

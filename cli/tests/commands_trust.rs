@@ -1,4 +1,5 @@
 //! `trust` and `whoami`: what this machine remembers, and who it is.
+#![cfg(unix)]
 
 mod support;
 

@@ -3,10 +3,12 @@
 #![allow(dead_code, unused_imports)] // each test program uses a part of it
 
 mod rehearsed;
+mod screen;
 mod seen;
 mod traced;
 
 pub use rehearsed::{NAMES, Rehearsed};
+pub use screen::Screen;
 pub use seen::State;
 pub use traced::{Call, Fault, Traced};
 

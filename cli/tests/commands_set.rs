@@ -57,7 +57,8 @@ fn generate_makes_values_of_the_length_and_charset_asked_for() {
     let plain = made("--generate");
     assert!(plain.len() == 32 && plain.chars().all(|c| c.is_ascii_alphanumeric()), "{plain}");
     assert_ne!(plain, made("--generate"));
-    let charsets: [(&str, fn(char) -> bool); 5] = [
+    type Allowed = fn(char) -> bool;
+    let charsets: [(&str, Allowed); 5] = [
         ("alphanumeric", |c| c.is_ascii_alphanumeric()),
         ("hex", |c| matches!(c, '0'..='9' | 'a'..='f')),
         ("digits", |c| c.is_ascii_digit()),

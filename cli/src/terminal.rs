@@ -104,6 +104,7 @@ mod system {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     use signal_hook::iterator::Signals;
     use std::fs::{File, OpenOptions};
+    use std::sync::{Mutex, MutexGuard};
 
     /// The controlling terminal.
     pub struct Tty(File);
@@ -130,27 +131,50 @@ mod system {
             let mut silent = before.clone();
             silent.local_modes.remove(LocalModes::ECHO);
             silent.local_modes.insert(LocalModes::ECHONL);
-            let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
-            let handle = signals.handle();
-            let (terminal, modes) = (self.0.try_clone()?, before.clone());
-            let watcher = std::thread::spawn(move || {
-                if let Some(signal) = signals.forever().next() {
-                    restore(&terminal, &modes);
-                    let _ = (&terminal).write_all(b"\n");
-                    let _ = signal_hook::low_level::emulate_default_handler(signal);
-                }
-            });
-            tcsetattr(&self.0, OptionalActions::Flush, &silent)?;
-            let answer = question(self);
-            restore(&self.0, &before);
-            handle.close();
-            let _ = watcher.join();
+            watch_signals()?;
+            *silenced() = Some((self.0.try_clone()?, before));
+            let answer =
+                tcsetattr(&self.0, OptionalActions::Flush, &silent).map_err(Into::into).and_then(|()| question(self));
+            restore();
             answer
         }
     }
 
-    fn restore(terminal: &File, modes: &Termios) {
-        let _ = tcsetattr(terminal, OptionalActions::Now, modes);
+    /// The terminal whose echo is off, and how it was before.
+    static SILENCED: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
+    fn silenced() -> MutexGuard<'static, Option<(File, Termios)>> {
+        SILENCED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Gives the terminal back, without what was typed and not read: half a value is not for the shell. Says whether
+    /// there was one to give back.
+    fn restore() -> Option<File> {
+        silenced().take().map(|(terminal, modes)| {
+            let _ = tcsetattr(&terminal, OptionalActions::Flush, &modes);
+            terminal
+        })
+    }
+
+    /// From the first hidden question to the program's end, a thread waits for the signals that end a program: a handler
+    /// that was installed once cannot be taken away again, and without the thread these signals would do nothing any more.
+    fn watch_signals() -> std::io::Result<()> {
+        static WATCHED: Mutex<bool> = Mutex::new(false);
+        let mut watched = WATCHED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if *watched {
+            return Ok(());
+        }
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+        std::thread::Builder::new().spawn(move || {
+            for signal in signals.forever() {
+                if let Some(mut terminal) = restore() {
+                    let _ = terminal.write_all(b"\n");
+                }
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        })?;
+        *watched = true;
+        Ok(())
     }
 }
 

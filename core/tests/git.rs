@@ -100,8 +100,20 @@ impl Editing {
 
     /// Whether Git made its commit.
     fn end(mut self) -> bool {
-        std::fs::write(&self.go_on, "").unwrap();
+        self.let_go();
         self.git.wait().unwrap().success()
+    }
+
+    fn let_go(&self) {
+        let _ = std::fs::write(&self.go_on, "");
+    }
+}
+
+/// The editor waits for nobody when the test fails.
+impl Drop for Editing {
+    fn drop(&mut self) {
+        self.let_go();
+        let _ = self.git.wait();
     }
 }
 

@@ -46,6 +46,7 @@ impl Screen {
     /// Runs a command on a terminal of its own; `piped` takes standard output away from it.
     pub fn new(command: Command, piped: bool) -> Self {
         let (terminal, line) = open().expect("a terminal");
+        terminal.resize(pty_process::Size::new(24, 80)).expect("its size");
         let keep = line.as_fd().try_clone_to_owned().expect("a descriptor");
         let command = PtyCommand::from(command);
         let command = if piped { command.stdout(Stdio::piped()) } else { command };

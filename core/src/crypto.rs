@@ -1,8 +1,8 @@
 //! age files: encrypt to recipients, decrypt with identities.
 //!
 //! Two things are done for speed, and neither decides anything. The age crate parses its header anew at every line
-//! it reads; [`WholeHeader`] hands it the whole header at the first read. And an identity tries the stanza at its
-//! own place in the metadata's list first ([`Hinted`]), then all others as usual.
+//! it reads; `WholeHeader` hands it the whole header at the first read. And an identity tries the stanza at its
+//! own place in the metadata's list first (`Hinted`), then all others as usual.
 
 use crate::digest::KeyId;
 use crate::error::{Error, Result, printable};

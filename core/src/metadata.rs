@@ -1,4 +1,4 @@
-//! One secret's signed metadata, and the tombstone that takes its place (format: "<path>.meta").
+//! One secret's signed metadata, and the tombstone that takes its place (format: "`<path>.meta`").
 
 use crate::digest::{Digest, KeyId};
 use crate::error::{Error, Result, printable};

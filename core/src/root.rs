@@ -1,4 +1,4 @@
-//! Roots: who the owners are (format: "roots/<n>.yaml").
+//! Roots: who the owners are (format: "`roots/<n>.yaml`").
 
 use crate::digest::{Digest, KeyId};
 use crate::error::{Error, Result, printable};

@@ -124,7 +124,7 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// An SSHSIG. Its text is the base64 of its bytes; [`Signature::armored`] is the form of `.sig` files.
+/// An SSHSIG. Its text is the base64 of its bytes; its armored form is that of `.sig` files.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signature(SshSig);
 

@@ -73,7 +73,9 @@ impl Folder {
     pub(crate) fn stamp(&self, relative: &str) -> Result<Option<Stamp>> {
         match system::stamp(&self.handle, relative) {
             Ok((Kind::File, stamp)) => Ok(Some(stamp)),
-            Ok((Kind::Folder, _)) => Err(Error::corrupt(self.path(relative), "it is a folder, and should be a file")),
+            Ok((Kind::Folder, _)) => {
+                Err(Error::tampered(self.path(relative), "it is not a regular file: it is a folder"))
+            }
             Ok((Kind::Other, _)) => Err(planted(self.path(relative))),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(below(&self.path, relative, "look at", error)),

@@ -11,6 +11,16 @@ use std::path::PathBuf;
     after_help = "Exit codes: 0 done, 1 other, 2 usage, 3 not found, 4 not authorised, 5 tampered or rolled back,\n6 no usable key, 7 conflict, 8 remote, 9 findings, 10 refused, 11 locked, 12 nobody to ask.\n\nExample: agent-vault demo"
 )]
 pub struct App {
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+pub struct Common {
     /// The vault's folder, or one inside its repository [default: search upwards from here]
     #[arg(short = 'C', long = "vault", value_name = "DIR", global = true)]
     pub vault: Option<PathBuf>,
@@ -20,9 +30,30 @@ pub struct App {
     /// Print results and errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// What to do
-    #[command(subcommand)]
-    pub command: Command,
+}
+
+impl App {
+    /// Reads the command line. `get` is what programs call in a loop, so it is read without building the other
+    /// commands first; whatever that cannot read (a mistake, `--help`) is the whole command line's to answer.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut args = std::env::args_os();
+        let program = args.next();
+        if args.next().is_some_and(|command| command == "get")
+            && let Ok(Reading { common, get }) = Reading::try_parse_from(program.into_iter().chain(args))
+        {
+            return Ok(Self { common, command: Command::Get(get) });
+        }
+        Self::try_parse()
+    }
+}
+
+/// `get` and nothing else, with the same arguments.
+#[derive(Parser)]
+struct Reading {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    get: Get,
 }
 
 /// The commands.

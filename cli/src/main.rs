@@ -8,11 +8,9 @@ mod setting;
 mod table;
 mod terminal;
 
-use clap::Parser;
-
 fn main() -> std::process::ExitCode {
     agent_vault_sys::forbid_dumps();
-    let app = match app::App::try_parse() {
+    let app = match app::App::read() {
         Ok(app) => app,
         Err(error) => return exit::report_usage(error).into(),
     };

@@ -21,7 +21,7 @@ pub struct Setting {
 impl Setting {
     /// Reads options and environment.
     pub fn new(app: &App) -> Result<Self> {
-        output::set_quiet(app.quiet);
+        output::set_quiet(app.common.quiet);
         let mut context = Context::new(Home::new(home()?));
         context.prompt = Arc::new(Terminal);
         context.expected_owner = variable("AGENT_VAULT_OWNER")?.filter(|owner| !owner.is_empty());
@@ -36,8 +36,8 @@ impl Setting {
                 });
             }
         };
-        let dir = app.vault.clone().unwrap_or_else(|| PathBuf::from("."));
-        Ok(Self { dir, context, key: app.key.clone() })
+        let dir = app.common.vault.clone().unwrap_or_else(|| PathBuf::from("."));
+        Ok(Self { dir, context, key: app.common.key.clone() })
     }
 
     /// The identity to use.

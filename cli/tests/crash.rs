@@ -115,6 +115,23 @@ fn e1_grant_survives_a_kill_at_every_call() {
 }
 
 #[test]
+fn e1_a_grant_of_many_survives_a_kill_at_every_call_that_makes_its_pack() {
+    let world = World::small();
+    for number in 0..32 {
+        world.feed(&["set", &format!("a/n{number}")], b"value").ok();
+    }
+    let mut act = Rehearsed::new(world, &["grant", "bob", "a"], None);
+    // The other calls are those of a small grant, a hundred times as many.
+    act.calls.retain(|call| call.line.contains("/objects/pack"));
+    assert!(act.calls.len() >= 4, "many files are packed: {:?}", act.calls);
+    let states = kill_everywhere(&act, || {
+        read(&act)?;
+        act.settle()
+    });
+    assert!(states.iter().all(|state| *state == act.old), "packs are made before anything is changed");
+}
+
+#[test]
 fn e1_revoke_survives_a_kill_at_every_call() {
     survives(&["revoke", "ci", "a"], None);
 }

@@ -48,12 +48,16 @@ impl Cache {
     }
 
     /// The row of a file that has not changed since.
-    pub(crate) fn row(&self, path: &SecretPath, stamp: &Stamp) -> Option<&Row> {
-        self.rows.get(path.as_str()).filter(|(stored, _)| stored == stamp).map(|(_, row)| row)
+    pub(crate) fn take(&mut self, path: &SecretPath, stamp: &Stamp) -> Option<Row> {
+        match self.rows.remove(path.as_str()) {
+            Some((stored, row)) if stored == *stamp => Some(row),
+            _ => None,
+        }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+    /// Whether rows are left whose file is gone.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Stores rows, best effort.

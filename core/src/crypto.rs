@@ -12,6 +12,7 @@ use crate::prompt::Prompt;
 use crate::recipient::Recipient;
 use crate::secret::SecretBytes;
 use age_core::format::{FileKey, Stanza};
+use memchr::memmem;
 use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,14 +113,8 @@ pub(crate) fn stanza_count(ciphertext: &[u8]) -> Option<usize> {
 
 /// The length of the header: up to the LF of the first line that begins with `---`.
 fn header_len(ciphertext: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    for line in ciphertext.split_inclusive(|byte| *byte == b'\n') {
-        at += line.len();
-        if line.starts_with(b"---") {
-            return line.ends_with(b"\n").then_some(at);
-        }
-    }
-    None
+    let last = if ciphertext.starts_with(b"---") { 0 } else { memmem::find(ciphertext, b"\n---")? + 1 };
+    Some(last + memchr::memchr(b'\n', &ciphertext[last..])? + 1)
 }
 
 /// A reader over a whole age file whose first line-wise read yields the whole header.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, printable};
 use sha2::{Digest as _, Sha256};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 /// A SHA-256 digest, written `sha256:` and 64 hex digits.
@@ -58,7 +58,8 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&hex(&self.0))
+        let digits: [u8; 16] = std::array::from_fn(|at| digit(self.0[at / 2] >> (4 * (1 - at % 2)) & 15));
+        f.pad(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
@@ -80,10 +81,11 @@ impl FromStr for KeyId {
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).map(char::from).collect()
+}
+
+fn digit(nibble: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(nibble)]
 }
 
 /// The bytes of exactly `2 * N` lower-case hex digits.

@@ -99,9 +99,10 @@ impl Folder {
         }
     }
 
-    /// What lies in a folder, in no order, with the stamps of its files; nothing when there is no such folder.
-    pub(crate) fn scan(&self, relative: &str) -> Result<Vec<(Entry, Option<Stamp>)>> {
-        match system::scan(&self.handle, relative) {
+    /// What lies in a folder, in no order, with the stamps of the files whose name has this ending; nothing when there is
+    /// no such folder.
+    pub(crate) fn scan(&self, relative: &str, ending: &str) -> Result<Vec<(Entry, Option<Stamp>)>> {
+        match system::scan(&self.handle, relative, ending) {
             Ok(entries) => Ok(entries),
             Err(error) if is_missing(&error) => Ok(Vec::new()),
             Err(error) => Err(below(&self.path, relative, "list", error)),

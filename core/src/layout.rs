@@ -46,7 +46,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    fn ending(self) -> &'static str {
+    pub(crate) fn ending(self) -> &'static str {
         match self {
             Part::Enc => ".enc",
             Part::Meta => ".meta",

@@ -13,6 +13,7 @@ pub mod layout;
 pub mod manifest;
 pub mod metadata;
 pub mod name;
+mod parallel;
 pub mod policy;
 pub mod prompt;
 pub mod recipient;

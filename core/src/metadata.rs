@@ -71,10 +71,12 @@ pub struct Metadata {
     #[serde(default)]
     pub description: Option<String>,
     /// The agents that can read it, in the order of their stanzas (which follow the owners').
+    #[serde(default)]
     pub authorized_agents: Vec<AgentName>,
     /// The agents that may read it beyond its group. Sorted.
     pub agents: Vec<AgentName>,
     /// The ids of the keys it is encrypted to, in the order of their stanzas, owners first: the fact.
+    #[serde(default)]
     pub recipients: Vec<KeyId>,
     /// The keys that could read this value and no longer may. Sorted.
     pub exposed_to: Vec<Exposure>,
@@ -186,6 +188,21 @@ impl Document for Metadata {
         out.field("digest", self.digest);
         out.finish()
     }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let mut rest = text.to_owned();
+        let agents = yaml::take_list(&mut rest, text, "authorized_agents");
+        let recipients = yaml::take_list(&mut rest, text, "recipients");
+        let (Some(agents), Some(recipients)) = (agents, recipients) else { return yaml::library(text) };
+        let mut metadata: Self = yaml::library(&rest)?;
+        metadata.authorized_agents = texts(agents)?;
+        metadata.recipients = texts(recipients)?;
+        Ok(metadata)
+    }
+}
+
+fn texts<T: FromStr<Err = Error>>(items: Vec<&str>) -> Result<Vec<T>, String> {
+    items.into_iter().map(str::parse).collect::<Result<_>>().map_err(|error| error.to_string())
 }
 
 /// What stays of a removed secret: its numbers go on from here.

@@ -72,6 +72,7 @@ impl Workshop {
     /// Removes what an unfinished or finished transaction left.
     fn clear(&self) {
         let _ = std::fs::remove_dir_all(self.stage());
+        let _ = std::fs::remove_file(journal::prepared(&self.journal()));
         self.clear_index();
     }
 
@@ -154,20 +155,20 @@ impl<'v> Txn<'v> {
     pub(crate) fn commit(&mut self, message: &str, author: &str, key: &SigningKey) -> Result<git2::Oid> {
         let changes = std::mem::take(&mut *self.changes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
         let mut files: Vec<Target> = changes.into_values().collect();
-        for new in files.iter_mut().filter_map(|target| target.new.as_mut()) {
-            let staged = self.workshop.staged(new.stage);
-            let bytes = std::fs::read(&staged).map_err(Error::io("read", &staged))?;
-            new.blob = self.repo.write_blob(&bytes)?.to_string();
+        let staged: Vec<PathBuf> =
+            files.iter().filter_map(|file| file.new.as_ref()).map(|new| self.workshop.staged(new.stage)).collect();
+        let (blobs, objects) = self.repo.write_blobs(&staged)?;
+        for (new, blob) in files.iter_mut().filter_map(|target| target.new.as_mut()).zip(blobs) {
+            new.blob = blob.to_string();
         }
         let journal = Journal::new(&self.head, files);
         let blobs = journal.blobs()?;
         let (commit, trees) = self.repo.build_commit(&self.head, &blobs, message, author, key)?;
-        let objects = blobs.values().flatten().chain(&trees).chain([&commit]).map(|oid| self.repo.loose_object(*oid));
-        let staged =
-            journal.files.iter().filter_map(|target| target.new.as_ref()).map(|new| self.workshop.staged(new.stage));
-        flush::files(&self.workshop.dir, objects.chain(staged).collect())?;
         let journal = journal.with_commit(commit);
-        if let Err(error) = self.make_folders(&journal).and_then(|()| journal.write(&self.workshop.journal())) {
+        let path = self.workshop.journal();
+        let prepared = journal.prepare(&path)?;
+        flush::files(&self.workshop.dir, &[staged, objects, trees, vec![prepared]].concat())?;
+        if let Err(error) = self.make_folders(&journal).and_then(|()| journal::publish(&path)) {
             self.withdraw(&journal)?;
             return Err(error);
         }
@@ -183,9 +184,11 @@ impl<'v> Txn<'v> {
                 }));
             }
         }
+        let unfinished = |error: Error| Error::Unfinished { reason: error.to_string() };
+        let branch = self.repo.reference_file(&self.head.reference);
+        flush::named(&branch).map_err(Error::io("flush", &branch)).map_err(unfinished)?;
         let index = self.index.take();
-        finish(self.folder, &self.repo, &self.workshop, &journal, &blobs, index)
-            .map_err(|error| Error::Unfinished { reason: error.to_string() })?;
+        finish(self.folder, &self.repo, &self.workshop, &journal, &blobs, index).map_err(unfinished)?;
         Ok(commit)
     }
 

@@ -5,17 +5,31 @@
 
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 /// A document with one canonical rendering.
 pub(crate) trait Document: DeserializeOwned {
     /// The canonical text, ending with LF.
     fn render(&self) -> String;
+
+    /// The document in a text that may not be canonical; `Err` says what is wrong with it.
+    fn read(text: &str) -> Result<Self, String> {
+        library(text)
+    }
 }
 
 /// Parses the canonical text of a document; `Err` says what is wrong with it.
 pub(crate) fn parse<D: Document>(bytes: &[u8]) -> Result<D, String> {
     let text = readable(bytes)?;
+    let document = D::read(text)?;
+    if document.render() != text {
+        return Err("it is not in the canonical rendering of its format (hidden, reordered or repeated text?)".into());
+    }
+    Ok(document)
+}
+
+/// Reads a document with the library, which is told how much a document may ask of it.
+pub(crate) fn library<D: DeserializeOwned>(text: &str) -> Result<D, String> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: 8,
@@ -27,11 +41,21 @@ pub(crate) fn parse<D: Document>(bytes: &[u8]) -> Result<D, String> {
             max_total_scalar_bytes: 64 << 20,
         },
     };
-    let document: D = serde_saphyr::from_str_with_options(text, options).map_err(|error| first_line(&error))?;
-    if document.render() != text {
-        return Err("it is not in the canonical rendering of its format (hidden, reordered or repeated text?)".into());
-    }
-    Ok(document)
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| first_line(&error))
+}
+
+/// Takes the line `key: [a, b]` out of a document, and returns its items without their quotes; nothing where there is
+/// no such line. For lists as long as the vault has agents, on which the library would spend most of a read. It cannot
+/// loosen anything: what comes of it must render to the same text.
+pub(crate) fn take_list<'t>(text: &mut String, document: &'t str, key: &str) -> Option<Vec<&'t str>> {
+    let line = |text: &str| {
+        let start = text.find(&format!("\n{key}: ["))? + 1;
+        Some(start..start + text[start..].find('\n')? + 1)
+    };
+    text.replace_range(line(text)?, "");
+    let items = document[line(document)?].trim_end().strip_suffix(']')?.split_once('[')?.1;
+    let unquoted = |item: &'t str| item.strip_prefix('"').and_then(|item| item.strip_suffix('"')).unwrap_or(item);
+    Some(items.split(", ").filter(|item| !item.is_empty()).map(unquoted).collect())
 }
 
 /// Text without the characters that hide or change text.
@@ -40,6 +64,9 @@ fn readable(bytes: &[u8]) -> Result<&str, String> {
         return Err("line endings changed by Git: it holds carriage returns (check core.autocrlf and .gitattributes, then check the file out again)".into());
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_string())?;
+    if text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)) {
+        return Ok(text);
+    }
     match text.chars().find(|c| !is_plain(*c) && *c != '\n') {
         Some(c) => Err(format!("it holds the control character U+{:04X}", c as u32)),
         None => Ok(text),
@@ -84,7 +111,10 @@ impl Renderer {
 
     /// `key: [a, b]`
     pub(crate) fn list<T: Display>(&mut self, key: &str, items: &[T]) {
-        self.0.push_str(&format!("{key}: {}\n", flow(items)));
+        self.0.push_str(key);
+        self.0.push_str(": ");
+        self.0.push_str(&flow(items));
+        self.0.push('\n');
     }
 
     /// `key:` and one `  - {…}` a line, or `key: []`.
@@ -114,21 +144,28 @@ impl Renderer {
 
 /// `[a, b]`
 pub(crate) fn flow<T: Display>(items: &[T]) -> String {
-    let items: Vec<String> = items.iter().map(|item| scalar(&item.to_string()).into_owned()).collect();
-    format!("[{}]", items.join(", "))
+    let (mut out, mut text) = (String::from("["), String::new());
+    for (number, item) in items.iter().enumerate() {
+        text.clear();
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{item}");
+        out.push_str(if number == 0 { "" } else { ", " });
+        out.push_str(&scalar(&text));
+    }
+    out.push(']');
+    out
 }
+
+/// What some YAML reader takes for a boolean or null.
+const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"];
 
 /// A string as YAML: plain where every reader takes it for a string, else in double quotes.
 ///
-/// Plain are ASCII letters, digits and `._/-`, beginning with a letter, but for the words that some YAML reader
-/// takes for a boolean or null.
+/// Plain are ASCII letters, digits and `._/-`, beginning with a letter, but for [`WORDS`].
 pub(crate) fn scalar(text: &str) -> Cow<'_, str> {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "null"
-        );
+        && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text));
     if plain {
         Cow::Borrowed(text)
     } else {
@@ -172,6 +209,17 @@ serde_as_text!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_taken_out_of_a_document_as_its_library_would_read_it() {
+        let document = "a: 1\nlist: [x, \"1\", y-z]\nb: [q]\n";
+        let mut text = document.to_owned();
+        assert_eq!(take_list(&mut text, document, "list"), Some(vec!["x", "1", "y-z"]));
+        assert_eq!(text, "a: 1\nb: [q]\n");
+        assert_eq!(take_list(&mut text, document, "b"), Some(vec!["q"]));
+        assert_eq!(take_list(&mut text, document, "a"), None);
+        assert_eq!(take_list(&mut String::from("\nb: []\n"), "\nb: []\n", "b"), Some(vec![]));
+    }
 
     #[test]
     fn words_that_a_yaml_reader_could_misread_are_quoted() {

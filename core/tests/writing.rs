@@ -59,6 +59,25 @@ fn many_secrets_are_one_commit_with_the_outcomes_in_order() {
 }
 
 #[test]
+fn many_secrets_are_one_pack_and_few_are_loose_as_git_would_have_it() {
+    let setup = Setup::new();
+    let names: Vec<String> = (0..40).map(|number| format!("app/{number}")).collect();
+    let requests = requests(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    set_many(&setup, requests).unwrap();
+    let counted = |what: &str| {
+        let objects = setup.git(&["count-objects", "-v"]);
+        let line = objects.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(": ")).unwrap().to_owned();
+        line.parse::<usize>().unwrap()
+    };
+    assert_eq!((counted("packs"), counted("in-pack")), (1, 80));
+    setup.set("app/0", b"another");
+    assert_eq!(counted("packs"), 1, "a single change is not packed");
+    setup.git(&["fsck", "--strict", "--no-dangling"]);
+    setup.vault().verify().unwrap();
+    assert_eq!(setup.get("app/39", &setup.home.owner_key()).unwrap(), b"app/39");
+}
+
+#[test]
 fn many_secrets_are_stored_all_or_none() {
     let setup = Setup::new();
     setup.set("app/old", b"value");

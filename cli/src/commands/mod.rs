@@ -10,6 +10,7 @@ mod init;
 mod keys;
 mod list;
 mod moving;
+mod progress;
 mod set;
 mod show;
 mod trust;
@@ -22,9 +23,8 @@ use crate::output;
 use crate::setting::Setting;
 use agent_vault_core::vault::AccessChange;
 use agent_vault_core::{Error, Owner, Result, Vault};
-use indicatif::{ProgressBar, ProgressStyle};
+use progress::Bar;
 use serde_json::{Value, json};
-use std::io::IsTerminal;
 
 /// Runs the command that was asked for.
 pub fn run(app: &App) -> Outcome {
@@ -68,36 +68,6 @@ fn confirm(question: &str, yes: bool) -> Result<()> {
         Ok(())
     } else {
         Err(Error::Refused { what: question.trim_end_matches('?').to_owned() })
-    }
-}
-
-/// A bar on a terminal's standard error for long work; nothing elsewhere.
-struct Bar(Option<ProgressBar>);
-
-impl Bar {
-    /// From this many secrets on, work is long.
-    const LONG: usize = 20;
-
-    fn new() -> Self {
-        let wanted = std::io::stderr().is_terminal() && !output::quiet();
-        let style = ProgressStyle::with_template("re-encrypting {wide_bar} {pos}/{len}");
-        Self(wanted.then(|| ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))))
-    }
-
-    /// What the core calls after each secret.
-    fn tick(&self, done: usize, all: usize) {
-        if let Some(bar) = self.0.as_ref().filter(|_| all >= Self::LONG) {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        }
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! use is not seen; where that matters, use a system with `openat`.
 
 use super::{Entry, Kind, Stamp};
+use crate::parallel;
 use std::fs::Metadata;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::{Path, PathBuf};
@@ -86,14 +87,14 @@ pub(super) fn list(root: &Handle, relative: &str) -> Result<Vec<Entry>> {
         .collect()
 }
 
-pub(super) fn scan(root: &Handle, relative: &str) -> Result<Vec<(Entry, Option<Stamp>)>> {
-    list(root, relative)?
-        .into_iter()
-        .map(|entry| {
-            let stamp = stamp(root, &format!("{relative}/{}", entry.name)).ok().map(|(_, stamp)| stamp);
-            Ok((entry, stamp))
-        })
-        .collect()
+pub(super) fn scan(root: &Handle, relative: &str, ending: &str) -> Result<Vec<(Entry, Option<Stamp>)>> {
+    let with_stamp = |entry: Entry| {
+        let wanted = entry.kind == Kind::File && entry.name.ends_with(ending);
+        let path = format!("{relative}/{}", entry.name);
+        let stamp = if wanted { stamp(root, &path).ok().map(|(_, stamp)| stamp) } else { None };
+        (entry, stamp)
+    };
+    Ok(parallel::map(list(root, relative)?, with_stamp))
 }
 
 pub(super) fn make_parents(root: &Handle, relative: &str) -> Result<()> {

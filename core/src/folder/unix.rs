@@ -2,6 +2,7 @@
 //! sandboxes that refuse it, each part is opened by itself with `O_NOFOLLOW`.
 
 use super::{Entry, Kind, Stamp};
+use crate::parallel;
 use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io::{Error, Read, Result, Write};
@@ -125,20 +126,15 @@ pub(super) fn list(root: &Handle, relative: &str) -> Result<Vec<Entry>> {
     entries(&open(root, relative, FOLDER)?)
 }
 
-pub(super) fn scan(root: &Handle, relative: &str) -> Result<Vec<(Entry, Option<Stamp>)>> {
+pub(super) fn scan(root: &Handle, relative: &str, ending: &str) -> Result<Vec<(Entry, Option<Stamp>)>> {
     let folder = open(root, relative, FOLDER)?;
-    entries(&folder)?
-        .into_iter()
-        .map(|entry| {
-            let stamp = match entry.kind {
-                Kind::File => {
-                    rustix::fs::statat(&folder, &entry.name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| stamp_of(&stat))
-                }
-                _ => None,
-            };
-            Ok((entry, stamp))
-        })
-        .collect()
+    let with_stamp = |entry: Entry| {
+        let wanted = entry.kind == Kind::File && entry.name.ends_with(ending);
+        let stat = || rustix::fs::statat(&folder, &entry.name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let stamp = if wanted { stat().map(|stat| stamp_of(&stat)) } else { None };
+        (entry, stamp)
+    };
+    Ok(parallel::map(entries(&folder)?, with_stamp))
 }
 
 /// The entries of a folder, read again while it changes: a listing in the middle of a rename may miss the name or have it

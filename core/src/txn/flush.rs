@@ -1,30 +1,42 @@
-//! Getting bytes onto the disk before the point of no return.
+//! Getting bytes onto the disk: before the point of no return, and at it.
 
 use crate::error::{Error, Result};
-use rayon::prelude::*;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// From this many files on, one flush of the whole file system is quicker than one of each file.
 const MANY: usize = 64;
-/// The most flushes that wait at the same time.
-const WAITING: usize = 12;
 
 /// Flushes the files that exist (an object may lie in a pack instead, where it has long been safe).
-pub(super) fn files(dir: &Path, files: Vec<PathBuf>) -> Result<()> {
-    if files.len() >= MANY && whole(dir, &files) {
+pub(super) fn files(dir: &Path, files: &[PathBuf]) -> Result<()> {
+    if files.len() >= MANY && whole(dir, files) {
         return Ok(());
     }
-    let flush = |path: &PathBuf| match File::open(path) {
-        Ok(file) => file.sync_all().map_err(Error::io("flush", path)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("flush", path)(error)),
-    };
-    // Flushes that wait at the same time share one write of the file system's own journal.
-    let waiting = if rayon::current_num_threads() == 1 { 1 } else { files.len().clamp(1, WAITING) };
-    match rayon::ThreadPoolBuilder::new().num_threads(waiting).build() {
-        Ok(pool) => pool.install(|| files.par_iter().with_max_len(1).try_for_each(flush)),
-        Err(_) => files.iter().try_for_each(flush),
+    let opened = files
+        .iter()
+        .filter_map(|path| match File::open(path) {
+            Ok(file) => Some(Ok((path, file))),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => Some(Err(Error::io("flush", path)(error))),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    // All are on their way before the first is waited for: they share one write of the file system's own journal.
+    opened.iter().for_each(|(_, file)| agent_vault_sys::start_writing(file));
+    opened.iter().try_for_each(|(path, file)| file.sync_all().map_err(Error::io("flush", path)))
+}
+
+/// Flushes a file and the folder that names it: a rename into place is then durable on every file system.
+pub(super) fn named(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()?;
+    parent(path)
+}
+
+/// Flushes the folder of `path`. Windows has no such call, and needs none.
+pub(super) fn parent(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) if cfg!(unix) => File::open(parent)?.sync_all(),
+        _ => Ok(()),
     }
 }
 

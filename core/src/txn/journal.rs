@@ -1,5 +1,6 @@
 //! The journal: what a transaction does, written before the branch moves.
 
+use super::flush;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout;
@@ -7,8 +8,8 @@ use crate::repo::{Changes, Head};
 use git2::Oid;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// The most bytes a journal may have: 100,000 paths.
 const MAX_JOURNAL: u64 = 64 << 20;
@@ -80,15 +81,12 @@ impl Journal {
             .collect()
     }
 
-    /// Writes the journal durably: whole, or not at all.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let fail = |error| Error::io("write", path)(error);
-        let temporary = path.with_extension("new");
-        let bytes = serde_json::to_vec(self).map_err(|error| fail(error.into()))?;
-        let mut file = File::create(&temporary).map_err(fail)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(fail)?;
-        std::fs::rename(&temporary, path).map_err(fail)?;
-        sync_parent(path).map_err(fail)
+    /// Writes the journal beside its place, where it counts for nothing yet; returns the file, for flushing it.
+    pub(crate) fn prepare(&self, path: &Path) -> Result<PathBuf> {
+        let prepared = prepared(path);
+        let bytes = serde_json::to_vec(self).map_err(|error| Error::io("write", path)(error.into()))?;
+        std::fs::write(&prepared, bytes).map_err(Error::io("write", &prepared))?;
+        Ok(prepared)
     }
 
     /// The journal at `path`, if there is one. Its paths are the vault's own, whatever the file says.
@@ -125,10 +123,12 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes a rename in the folder of `path` durable. Windows has no such call, and needs none.
-fn sync_parent(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(parent) if cfg!(unix) => File::open(parent)?.sync_all(),
-        _ => Ok(()),
-    }
+/// Puts a prepared and flushed journal in its place, durably.
+pub(crate) fn publish(path: &Path) -> Result<()> {
+    std::fs::rename(prepared(path), path).and_then(|()| flush::parent(path)).map_err(Error::io("write", path))
+}
+
+/// Where a journal is written before it counts.
+pub(super) fn prepared(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }

@@ -8,6 +8,7 @@ use crate::folder::{Folder, Kind};
 use crate::layout::{self, Part};
 use crate::metadata::Metadata;
 use crate::name::{GroupName, SecretPath};
+use crate::parallel;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -73,27 +74,24 @@ impl Vault {
     /// Those of the folder itself; a single broken file does not hide the others ([`Listing::broken`]).
     pub fn list(&self, group: Option<&GroupName>) -> Result<Listing> {
         let trusted = self.current()?;
-        let cache = Cache::load(&self.context.home, self.id, &self.dir, trusted.pin.digest);
+        let mut cache = Cache::load(&self.context.home, self.id, &self.dir, trusted.pin.digest);
         let Scan { files, planted } = scan(&self.folder)?;
-        let fresh: Vec<Result<Row>> = files
-            .par_iter()
-            .filter(|(path, stamp)| cache.row(path, stamp).is_none())
-            .map(|(path, _)| self.verified_row(path, &trusted))
-            .collect();
-        let changed = !fresh.is_empty() || cache.len() != files.len();
-        let mut listing = Listing { broken: planted, ..Listing::default() };
-        let mut fresh = fresh.into_iter();
         let mut kept = Vec::with_capacity(files.len());
-        for (path, stamp) in &files {
-            match cache.row(path, stamp) {
-                Some(row) => kept.push((*stamp, row.clone())),
-                None => match fresh.next() {
-                    Some(Ok(row)) => kept.push((*stamp, row)),
-                    // Removed since its folder was listed.
-                    Some(Err(Error::NotFound { .. })) => {}
-                    Some(Err(error)) => listing.broken.push(error),
-                    None => {}
-                },
+        let mut fresh = Vec::new();
+        for (path, stamp) in files {
+            match cache.take(&path, &stamp) {
+                Some(row) => kept.push((stamp, row)),
+                None => fresh.push((path, stamp)),
+            }
+        }
+        let changed = !fresh.is_empty() || !cache.is_empty();
+        let mut listing = Listing { broken: planted, ..Listing::default() };
+        for (stamp, row) in parallel::map(fresh, |(path, stamp)| (stamp, self.verified_row(&path, &trusted))) {
+            match row {
+                Ok(row) => kept.push((stamp, row)),
+                // Removed since its folder was listed.
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => listing.broken.push(error),
             }
         }
         if changed {
@@ -104,7 +102,7 @@ impl Vault {
             .map(|(_, row)| row)
             .filter(|row| group.is_none_or(|group| row.group == group.as_str()))
             .collect();
-        listing.rows.sort_by(|a, b| a.name.cmp(&b.name));
+        listing.rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(listing)
     }
 
@@ -157,9 +155,11 @@ fn scan(folder: &Folder) -> Result<Scan> {
     let mut folders = vec![layout::SECRETS.to_owned()];
     let mut found = Scan::default();
     while !folders.is_empty() {
-        let level: Vec<_> = folders.par_iter().map(|relative| folder.scan(relative)).collect::<Result<_>>()?;
-        let parents = std::mem::take(&mut folders);
-        for (parent, entries) in parents.iter().zip(level) {
+        let level = parallel::map(std::mem::take(&mut folders), |relative| {
+            folder.scan(&relative, Part::Meta.ending()).map(|entries| (relative, entries))
+        });
+        for scanned in level {
+            let (parent, entries) = scanned?;
             for (entry, stamp) in entries {
                 let relative = format!("{parent}/{}", entry.name);
                 match (entry.kind, stamp, layout::parse_secret(&relative)) {

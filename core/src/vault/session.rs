@@ -8,6 +8,7 @@ use crate::layout::{self, Part, limit};
 use crate::manifest::Manifest;
 use crate::metadata::{self, Metadata, Tombstone};
 use crate::name::SecretPath;
+use crate::parallel;
 use crate::policy::{Policy, Readers, Step};
 use crate::repo::Repo;
 use crate::secret::SecretBytes;
@@ -210,7 +211,7 @@ impl<'o> Session<'o> {
         let marked =
             memory.set_mark(vault.id, &vault.dir, &Mark { serial: manifest.serial, manifest: manifest_digest, tree });
         let seen = seen.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let remembered = seen.par_iter().try_for_each(|seen| memory.raise_seen(vault.id, seen));
+        let remembered = parallel::try_each(&seen, |seen| memory.raise_seen(vault.id, seen));
         if let Err(error) = marked.and(remembered) {
             vault.notify(Notice::NotRemembered { reason: error.to_string() });
         }

@@ -9,6 +9,7 @@ use crate::layout::{self, Part, limit};
 use crate::manifest::Manifest;
 use crate::metadata::Metadata;
 use crate::name::SecretPath;
+use crate::parallel;
 use crate::policy::{self, Policy, Subject};
 use crate::repo::Repo;
 use crate::root::Root;
@@ -289,7 +290,7 @@ impl Vault {
         expect(layout::OWNER_PUB, &root.owner_pub(), "root")?;
         expect(layout::ALLOWED_SIGNERS, &root.allowed_signers(), "root")?;
         expect(layout::CONFIG, &super::init::config(self.id), "root")?;
-        manifest.agents.par_iter().try_for_each(|agent| {
+        parallel::try_each(&manifest.agents, |agent| {
             expect(&layout::agent_public(&agent.name), &format!("{}\n", agent.public_key), "manifest")
         })
     }

@@ -1,0 +1,169 @@
+//! Git's objects: the blobs of staged files, the trees above them, and the signed commit.
+
+use super::{BLOB, Changes, Head, Repo};
+use crate::error::{Error, Result};
+use crate::signing::{Namespace, SigningKey};
+use git2::{ObjectType, Odb, Oid, Repository, Tree};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// File mode of a folder in a tree.
+const TREE: i32 = 0o040_000;
+/// From this many files on, small ones are packed.
+const MANY: usize = 64;
+/// The most bytes of a file that is packed: writing a greater one costs more than making its file.
+const SMALL: usize = 64 << 10;
+/// The bytes that one pack holds in memory while it is made.
+const FULL: usize = 8 << 20;
+
+/// Objects that will be one pack.
+#[derive(Default)]
+struct Batch {
+    objects: Vec<(Oid, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn add(&mut self, bytes: Vec<u8>) -> Result<Oid> {
+        let oid = Oid::hash_object(ObjectType::Blob, &bytes).map_err(fail())?;
+        self.bytes += bytes.len();
+        self.objects.push((oid, bytes));
+        Ok(oid)
+    }
+}
+
+fn fail() -> impl FnOnce(git2::Error) -> Error {
+    Error::git("store objects")
+}
+
+impl Repo {
+    /// Stores the content of `files` as blobs; returns their ids in that order, and the files to flush. Many small ones
+    /// become packs, as they would by `git gc`: thousands of loose objects are slow to write, and slow for Git after.
+    pub(crate) fn write_blobs(&self, files: &[PathBuf]) -> Result<(Vec<Oid>, Vec<PathBuf>)> {
+        let read = |file: &PathBuf| std::fs::read(file).map_err(Error::io("read", file));
+        let (mut oids, mut written, mut batch) = (Vec::with_capacity(files.len()), Vec::new(), Batch::default());
+        for file in files {
+            let bytes = read(file)?;
+            let oid = if files.len() >= MANY && bytes.len() <= SMALL {
+                batch.add(bytes)?
+            } else {
+                let oid = self.git.blob(&bytes).map_err(fail())?;
+                written.push(self.loose_object(oid));
+                oid
+            };
+            oids.push(oid);
+            if batch.bytes >= FULL {
+                written.extend(self.write_pack(std::mem::take(&mut batch))?);
+            }
+        }
+        written.extend(self.write_pack(batch)?);
+        Ok((oids, written))
+    }
+
+    /// Writes a batch as one pack with its index; returns the two files, or none for an empty batch.
+    fn write_pack(&self, batch: Batch) -> Result<Vec<PathBuf>> {
+        if batch.objects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let memory = Odb::new().map_err(fail())?;
+        memory.add_new_mempack_backend(1).map_err(fail())?;
+        for (_, bytes) in &batch.objects {
+            memory.write(ObjectType::Blob, bytes).map_err(fail())?;
+        }
+        let memory = Repository::from_odb(memory).map_err(fail())?;
+        let mut builder = memory.packbuilder().map_err(fail())?;
+        builder.set_threads(rayon::current_num_threads() as u32);
+        for (oid, _) in &batch.objects {
+            builder.insert_object(*oid, None).map_err(fail())?;
+        }
+        let dir = self.git.commondir().join("objects").join("pack");
+        std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+        builder.write(&dir, 0).map_err(fail())?;
+        let name = builder.name().map_err(fail())?.unwrap_or_default();
+        Ok(["pack", "idx"].map(|ending| dir.join(format!("pack-{name}.{ending}"))).into())
+    }
+
+    /// The file of a loose object; it may be packed instead.
+    fn loose_object(&self, oid: Oid) -> PathBuf {
+        let hex = oid.to_string();
+        self.git.commondir().join("objects").join(&hex[..2]).join(&hex[2..])
+    }
+
+    /// Stores the trees and the signed commit of `changes` on top of `head`; moves nothing. Returns the commit, and the
+    /// files to flush.
+    pub(crate) fn build_commit(
+        &self,
+        head: &Head,
+        changes: &Changes,
+        message: &str,
+        author: &str,
+        key: &SigningKey,
+    ) -> Result<(Oid, Vec<PathBuf>)> {
+        let parent = head.commit.map(|oid| self.git.find_commit(oid)).transpose().map_err(fail())?;
+        let base = parent.as_ref().map(|commit| commit.tree()).transpose().map_err(fail())?;
+        let changes: BTreeMap<String, Option<Oid>> =
+            changes.iter().map(|(path, oid)| (format!("{}{path}", self.prefix), *oid)).collect();
+        let entries: Vec<(&str, Option<Oid>)> = changes.iter().map(|(path, oid)| (path.as_str(), *oid)).collect();
+        let mut written = Vec::new();
+        let root = self.update_tree(base.as_ref(), &entries, &mut written)?;
+        let root = match root {
+            Some(root) => root,
+            None => self.git.treebuilder(None).and_then(|builder| builder.write()).map_err(fail())?,
+        };
+        let tree = self.git.find_tree(root).map_err(fail())?;
+        let author = self.author(author)?;
+        let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
+        let buffer = self.git.commit_create_buffer(&author, &author, message, &tree, &parents).map_err(fail())?;
+        let text = std::str::from_utf8(&buffer).map_err(|_| Error::Usage {
+            message: "the author's name in Git's configuration is not UTF-8".into(),
+            hint: "set user.name".into(),
+        })?;
+        let signature = key.sign(Namespace::Git, text.as_bytes())?.armored()?;
+        let commit = self.git.commit_signed(text, signature.trim_end(), None).map_err(fail())?;
+        Ok((commit, written.into_iter().chain([commit]).map(|oid| self.loose_object(oid)).collect()))
+    }
+
+    /// Applies sorted `entries` (paths relative to `base`) to a tree, touching only the folders they lie in.
+    fn update_tree(
+        &self,
+        base: Option<&Tree<'_>>,
+        entries: &[(&str, Option<Oid>)],
+        written: &mut Vec<Oid>,
+    ) -> Result<Option<Oid>> {
+        let mut builder = self.git.treebuilder(base).map_err(fail())?;
+        let mut rest = entries;
+        while let Some((path, oid)) = rest.first() {
+            let Some((folder, _)) = path.split_once('/') else {
+                match oid {
+                    Some(oid) => drop(builder.insert(path, *oid, BLOB).map_err(fail())?),
+                    None if builder.get(path).map_err(fail())?.is_some() => builder.remove(path).map_err(fail())?,
+                    None => {}
+                }
+                rest = &rest[1..];
+                continue;
+            };
+            let below = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+            let end = rest.iter().position(|(path, _)| !below(path)).unwrap_or(rest.len());
+            let inner: Vec<(&str, Option<Oid>)> =
+                rest[..end].iter().map(|(path, oid)| (&path[folder.len() + 1..], *oid)).collect();
+            rest = &rest[end..];
+            let subtree = match base.and_then(|base| base.get_name(folder)) {
+                Some(entry) if entry.kind() == Some(ObjectType::Tree) => {
+                    Some(self.git.find_tree(entry.id()).map_err(fail())?)
+                }
+                _ => None,
+            };
+            match self.update_tree(subtree.as_ref(), &inner, written)? {
+                Some(oid) => drop(builder.insert(folder, oid, TREE).map_err(fail())?),
+                None if builder.get(folder).map_err(fail())?.is_some() => builder.remove(folder).map_err(fail())?,
+                None => {}
+            }
+        }
+        if builder.is_empty() {
+            return Ok(None);
+        }
+        let oid = builder.write().map_err(fail())?;
+        written.push(oid);
+        Ok(Some(oid))
+    }
+}

@@ -247,7 +247,7 @@ impl<'a> Memory<'a> {
     }
 
     pub(crate) fn mark(&self, vault: VaultId, vault_dir: &Path) -> Result<Option<Mark>> {
-        load(&self.mark_file(vault, vault_dir))
+        load_unflushed(&self.mark_file(vault, vault_dir))
     }
 
     pub(crate) fn set_mark(&self, vault: VaultId, vault_dir: &Path, mark: &Mark) -> Result<()> {
@@ -286,14 +286,14 @@ impl<'a> Memory<'a> {
     }
 
     pub(crate) fn seen(&self, vault: VaultId, path: &SecretPath) -> Result<Option<Seen>> {
-        load(&self.seen_file(vault, path))
+        load_unflushed(&self.seen_file(vault, path))
     }
 
     /// Every secret that was seen of a vault.
     pub(crate) fn all_seen(&self, vault: VaultId) -> Result<Vec<Seen>> {
         let entries = std::fs::read_dir(self.home.vault(vault).join("seen")).into_iter().flatten().flatten();
         let files = entries.filter(|entry| entry.file_name().len() == 64).map(|entry| entry.path());
-        files.filter_map(|file| load(&file).transpose()).collect()
+        files.filter_map(|file| load_unflushed(&file).transpose()).collect()
     }
 
     /// Remembers a state of a secret, if it is newer than what was seen. Not flushed to disk: a lost mark is a fresh
@@ -360,6 +360,14 @@ fn load<D: Document>(file: &Path) -> Result<Option<D>> {
     }
 }
 
+/// The same for what is written without a flush: a power cut may leave an empty file, which is a fresh machine's view.
+fn load_unflushed<D: Document>(file: &Path) -> Result<Option<D>> {
+    match file.metadata() {
+        Ok(metadata) if metadata.len() == 0 => Ok(None),
+        _ => load(file),
+    }
+}
+
 fn remove(file: &Path) -> Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -406,6 +414,22 @@ mod tests {
         }
         // An owner's key that was first used elsewhere forbids nothing here.
         assert_eq!(judge(id("second"), "f", &Knowledge { hints: Some(&hints), ..Default::default() }), Ok(false));
+    }
+
+    #[test]
+    fn an_empty_memory_is_none_and_a_damaged_one_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path().to_path_buf());
+        let (memory, vault, path) = (Memory::new(&home), id("ours"), "a/b".parse().unwrap());
+        let found = Seen { name: "a/b".parse().unwrap(), revision: 2, digest: Digest::of(b"x") };
+        memory.raise_seen(vault, &found).unwrap();
+        let file = memory.seen_file(vault, &path);
+        std::fs::write(&file, "").unwrap();
+        assert!(memory.seen(vault, &path).unwrap().is_none());
+        memory.raise_seen(vault, &found).unwrap();
+        assert_eq!(memory.seen(vault, &path).unwrap().unwrap().revision, 2);
+        std::fs::write(&file, "\0\0\0").unwrap();
+        assert!(matches!(memory.seen(vault, &path), Err(Error::Corrupt { .. })));
     }
 
     #[test]

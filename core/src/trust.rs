@@ -2,15 +2,17 @@
 //! is this the vault that is known here? (format: "What a machine remembers outside the repo")
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::home::{self, Home};
 use crate::identity::KeyHints;
 use crate::name::SecretPath;
 use crate::root::{Owner, Root, VaultId};
 use crate::signing::VerifyingKey;
-use crate::yaml::{self, Document, Renderer};
+use crate::yaml::{Document, Renderer};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+
+mod memory;
+
+pub(crate) use memory::Memory;
+pub use memory::{Remembered, forget_vault, remembered};
 
 /// The last root of a vault that was verified here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -198,185 +200,6 @@ pub(crate) fn judge_unsigned(known: &Knowledge<'_>) -> Option<String> {
     Some(format!("your key was made for vault {vault}, and nobody signed this one"))
 }
 
-/// The memory itself: files of their own, written only when something rises.
-pub(crate) struct Memory<'a> {
-    home: &'a Home,
-}
-
-impl<'a> Memory<'a> {
-    pub(crate) fn new(home: &'a Home) -> Self {
-        Self { home }
-    }
-
-    fn pin_file(&self, vault: VaultId) -> PathBuf {
-        self.home.vault(vault).join("pin.yaml")
-    }
-
-    pub(crate) fn pin(&self, vault: VaultId) -> Result<Option<Pin>> {
-        let file = self.pin_file(vault);
-        let pin: Option<Pin> = load(&file)?;
-        match pin {
-            Some(pin) if pin.vault != vault => Err(Error::corrupt(file, "it is the pin of another vault")),
-            other => Ok(other),
-        }
-    }
-
-    pub(crate) fn set_pin(&self, pin: &Pin) -> Result<()> {
-        home::replace_private(&self.pin_file(pin.vault), pin.render().as_bytes(), true)
-    }
-
-    pub(crate) fn place(&self, vault_dir: &Path) -> Result<Option<VaultId>> {
-        Ok(load::<Place>(&self.home.place(vault_dir))?.map(|place| place.vault))
-    }
-
-    pub(crate) fn set_place(&self, vault_dir: &Path, vault: VaultId) -> Result<()> {
-        let path: String = vault_dir.to_string_lossy().chars().filter(|c| yaml::is_plain(*c)).collect();
-        home::replace_private(&self.home.place(vault_dir), Place { path, vault }.render().as_bytes(), true)
-    }
-
-    /// Every working copy that is remembered.
-    pub(crate) fn places(&self) -> Vec<Place> {
-        let entries = std::fs::read_dir(self.home.places()).into_iter().flatten().flatten();
-        let mut places: Vec<Place> = entries.filter_map(|entry| load(&entry.path()).ok().flatten()).collect();
-        places.sort_by(|a, b| a.path.cmp(&b.path));
-        places
-    }
-
-    fn mark_file(&self, vault: VaultId, vault_dir: &Path) -> PathBuf {
-        self.home.vault(vault).join("marks").join(Digest::of(vault_dir.as_os_str().as_encoded_bytes()).hex())
-    }
-
-    pub(crate) fn mark(&self, vault: VaultId, vault_dir: &Path) -> Result<Option<Mark>> {
-        load_unflushed(&self.mark_file(vault, vault_dir))
-    }
-
-    pub(crate) fn set_mark(&self, vault: VaultId, vault_dir: &Path, mark: &Mark) -> Result<()> {
-        home::replace_private(&self.mark_file(vault, vault_dir), mark.render().as_bytes(), false)
-    }
-
-    /// Refuses a manifest older than, or forked from, the one last seen in this working copy; remembers a newer one.
-    pub(crate) fn check_mark(
-        &self,
-        vault: VaultId,
-        vault_dir: &Path,
-        serial: u64,
-        manifest: Digest,
-        file: &Path,
-        allow_old: bool,
-    ) -> Result<()> {
-        let mark = self.mark(vault, vault_dir)?;
-        match mark.as_ref().map(|mark| (mark.serial, mark.manifest)) {
-            Some((seen, _)) if serial < seen && !allow_old => {
-                Err(Error::Rollback { file: file.into(), found: serial, seen })
-            }
-            Some((seen, digest)) if serial == seen && manifest != digest && !allow_old => {
-                Err(Error::Diverged { file: file.into(), revision: serial })
-            }
-            Some((seen, _)) if serial <= seen => Ok(()),
-            // The tree around it was not verified by this. A home that cannot be written forgets, and reading goes on.
-            _ => {
-                let _ = self.set_mark(vault, vault_dir, &Mark { serial, manifest, tree: String::new() });
-                Ok(())
-            }
-        }
-    }
-
-    fn seen_file(&self, vault: VaultId, path: &SecretPath) -> PathBuf {
-        self.home.vault(vault).join("seen").join(Digest::of(path.as_str().as_bytes()).hex())
-    }
-
-    pub(crate) fn seen(&self, vault: VaultId, path: &SecretPath) -> Result<Option<Seen>> {
-        load_unflushed(&self.seen_file(vault, path))
-    }
-
-    /// Every secret that was seen of a vault.
-    pub(crate) fn all_seen(&self, vault: VaultId) -> Result<Vec<Seen>> {
-        let entries = std::fs::read_dir(self.home.vault(vault).join("seen")).into_iter().flatten().flatten();
-        let files = entries.filter(|entry| entry.file_name().len() == 64).map(|entry| entry.path());
-        files.filter_map(|file| load_unflushed(&file).transpose()).collect()
-    }
-
-    /// Remembers a state of a secret, if it is newer than what was seen. Not flushed to disk: a lost mark is a fresh
-    /// machine's view, never a wrong one.
-    pub(crate) fn raise_seen(&self, vault: VaultId, found: &Seen) -> Result<()> {
-        match age(self.seen(vault, &found.name)?.as_ref(), found) {
-            Age::Newer => home::replace_private(&self.seen_file(vault, &found.name), found.render().as_bytes(), false),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A vault that is remembered in a home, and the working copies it was seen in.
-#[derive(Debug, Clone)]
-pub struct Remembered {
-    /// Its pinned root.
-    pub pin: Pin,
-    /// The vault folders of its working copies.
-    pub places: Vec<String>,
-}
-
-/// Every vault that is remembered in a home.
-///
-/// # Errors
-/// [`Error::Corrupt`] for a damaged pin, [`Error::Io`].
-pub fn remembered(home: &Home) -> Result<Vec<Remembered>> {
-    let memory = Memory::new(home);
-    let places = memory.places();
-    let mut found = Vec::new();
-    for vault in home.vaults() {
-        if let Some(pin) = memory.pin(vault)? {
-            let places = places.iter().filter(|place| place.vault == vault).map(|place| place.path.clone()).collect();
-            found.push(Remembered { pin, places });
-        }
-    }
-    Ok(found)
-}
-
-/// Forgets a vault: its pin, everything seen of it, and the working copies it was in.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn forget_vault(home: &Home, vault: VaultId) -> Result<()> {
-    for entry in std::fs::read_dir(home.places()).into_iter().flatten().flatten() {
-        if load::<Place>(&entry.path()).ok().flatten().is_some_and(|place| place.vault == vault) {
-            remove(&entry.path())?;
-        }
-    }
-    let dir = home.vault(vault);
-    match std::fs::remove_dir_all(&dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Io { action: "remove", path: dir, source: error })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Reads a small document of this machine's own; a damaged one is an error, never "nothing known".
-fn load<D: Document>(file: &Path) -> Result<Option<D>> {
-    match std::fs::read(file) {
-        Ok(bytes) => yaml::parse(&bytes).map(Some).map_err(|reason| Error::corrupt(file, reason)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::Io { action: "read", path: file.into(), source: error }),
-    }
-}
-
-/// The same for what is written without a flush: a power cut may leave an empty file, which is a fresh machine's view.
-fn load_unflushed<D: Document>(file: &Path) -> Result<Option<D>> {
-    match file.metadata() {
-        Ok(metadata) if metadata.len() == 0 => Ok(None),
-        _ => load(file),
-    }
-}
-
-fn remove(file: &Path) -> Result<()> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Io { action: "remove", path: file.into(), source: error })
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -414,22 +237,6 @@ mod tests {
         }
         // An owner's key that was first used elsewhere forbids nothing here.
         assert_eq!(judge(id("second"), "f", &Knowledge { hints: Some(&hints), ..Default::default() }), Ok(false));
-    }
-
-    #[test]
-    fn an_empty_memory_is_none_and_a_damaged_one_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::new(dir.path().to_path_buf());
-        let (memory, vault, path) = (Memory::new(&home), id("ours"), "a/b".parse().unwrap());
-        let found = Seen { name: "a/b".parse().unwrap(), revision: 2, digest: Digest::of(b"x") };
-        memory.raise_seen(vault, &found).unwrap();
-        let file = memory.seen_file(vault, &path);
-        std::fs::write(&file, "").unwrap();
-        assert!(memory.seen(vault, &path).unwrap().is_none());
-        memory.raise_seen(vault, &found).unwrap();
-        assert_eq!(memory.seen(vault, &path).unwrap().unwrap().revision, 2);
-        std::fs::write(&file, "\0\0\0").unwrap();
-        assert!(matches!(memory.seen(vault, &path), Err(Error::Corrupt { .. })));
     }
 
     #[test]

@@ -1,0 +1,317 @@
+//! The arguments of each command.
+
+use agent_vault_core::{AgentName, GroupName, OwnerName, SecretPath};
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// `--json`.
+#[derive(Args)]
+pub struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `init`
+#[derive(Args)]
+pub struct Init {
+    /// Where [default: here]
+    pub dir: Option<PathBuf>,
+    /// The owner's name [default: from Git's user.name]
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<OwnerName>,
+}
+
+/// The characters of a generated value.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Charset {
+    /// A-Z a-z 0-9
+    Alphanumeric,
+    /// 0-9 a-f
+    Hex,
+    /// 0-9
+    Digits,
+    /// A-Z a-z 0-9 - _
+    Urlsafe,
+    /// Every printable ASCII character but space
+    Ascii,
+}
+
+/// `set`
+#[derive(Args)]
+pub struct Set {
+    /// The secret, such as stripe/api-key
+    pub path: SecretPath,
+    /// The value; better piped, typed at the prompt, or --from-file: shells keep a history
+    pub value: Option<std::ffi::OsString>,
+    /// Read the value from a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["value", "generate"])]
+    pub from_file: Option<PathBuf>,
+    /// Generate a random value
+    #[arg(long, value_name = "LENGTH", num_args = 0..=1, require_equals = true, default_missing_value = "32", conflicts_with = "value")]
+    pub generate: Option<u16>,
+    /// The characters of a generated value
+    #[arg(long, value_enum, default_value = "alphanumeric", requires = "generate")]
+    pub charset: Charset,
+    /// The group whose members read it [default: the first segment of its name]
+    #[arg(long)]
+    pub group: Option<GroupName>,
+    /// Agents that read it beyond the group, comma-separated; replaces the list ("" empties it)
+    #[arg(long, value_name = "A,B")]
+    pub agents: Option<String>,
+    /// When it expires: a date, a time, or a span such as 90d; "never" clears it
+    #[arg(long, value_name = "WHEN")]
+    pub expires: Option<String>,
+    /// One line for people; "" clears it
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// Drop one trailing newline of a piped or read value
+    #[arg(long)]
+    pub trim: bool,
+    /// Change nothing; say what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl Set {
+    /// Whether anything but a value is asked for.
+    pub fn changes_metadata(&self) -> bool {
+        self.group.is_some() || self.agents.is_some() || self.expires.is_some() || self.description.is_some()
+    }
+}
+
+/// `get`
+#[derive(Args)]
+pub struct Get {
+    /// The secret
+    pub path: SecretPath,
+    /// Write to a new file, 0600, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the output file if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// Read a state older than one seen here, on purpose
+    #[arg(long)]
+    pub allow_old: bool,
+}
+
+/// `list`
+#[derive(Args)]
+pub struct List {
+    /// Only this group
+    #[arg(long)]
+    pub group: Option<GroupName>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `show`
+#[derive(Args)]
+pub struct Show {
+    /// The secret
+    pub path: SecretPath,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `rm`
+#[derive(Args)]
+pub struct Rm {
+    /// The secret
+    pub path: SecretPath,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `mv`
+#[derive(Args)]
+pub struct Mv {
+    /// The secret
+    pub from: SecretPath,
+    /// Its new name
+    pub to: SecretPath,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `add-agent`
+#[derive(Args)]
+pub struct AddAgent {
+    /// Its name
+    pub name: AgentName,
+    /// A public key that the agent already has: age1… or ssh-… [default: make a key]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub public_key: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `remove-agent`
+#[derive(Args)]
+pub struct RemoveAgent {
+    /// Its name
+    pub name: AgentName,
+    /// Change nothing; say what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `list-agents`
+#[derive(Args)]
+pub struct ListAgents {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `recover-agent`
+#[derive(Args)]
+pub struct RecoverAgent {
+    /// Its name
+    pub name: AgentName,
+}
+
+/// `restore-agent`
+#[derive(Args)]
+pub struct RestoreAgent {
+    /// Its name
+    pub name: AgentName,
+    /// The file to write, 0600
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `grant`
+#[derive(Args)]
+pub struct Grant {
+    /// The agent
+    pub agent: AgentName,
+    /// The group
+    pub group: GroupName,
+    /// Make the group if there is none of that name
+    #[arg(long)]
+    pub create: bool,
+    /// Change nothing; say who would gain and lose what
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `revoke`
+#[derive(Args)]
+pub struct Revoke {
+    /// The agent
+    pub agent: AgentName,
+    /// The group
+    #[arg(required_unless_present = "secret", conflicts_with = "secret")]
+    pub group: Option<GroupName>,
+    /// One secret that it was granted beyond its group
+    #[arg(long, value_name = "PATH")]
+    pub secret: Option<SecretPath>,
+    /// Change nothing; say who would gain and lose what
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `check`
+#[derive(Args)]
+pub struct Check {
+    /// Announce expiries this many days ahead
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(0..=36_500))]
+    pub within: i64,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `verify`
+#[derive(Args)]
+pub struct Verify {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `trust`
+#[derive(Args)]
+pub struct Trust {
+    /// What to do [default: show]
+    #[command(subcommand)]
+    pub command: Option<TrustCommand>,
+}
+
+/// `trust …`
+#[derive(Subcommand)]
+pub enum TrustCommand {
+    /// Show the vaults that are trusted here
+    Show {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        json: Json,
+    },
+    /// Trust the vault found here; AGENT_VAULT_OWNER or --owner says whom to expect
+    Add {
+        /// The owner's fingerprint, SHA256:…
+        #[arg(long, value_name = "FINGERPRINT")]
+        owner: Option<String>,
+    },
+    /// Trust the vault found here in place of the one that this working copy held before
+    Replace {
+        /// The owner's fingerprint, SHA256:…
+        #[arg(long, value_name = "FINGERPRINT")]
+        owner: Option<String>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Forget a vault and everything seen of it
+    Forget {
+        /// Its id [default: the vault found here]
+        id: Option<String>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// `whoami`
+#[derive(Args)]
+pub struct Whoami {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `completions`
+#[derive(Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// The shells that completions are made for.
+#[derive(Clone, Copy, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+}

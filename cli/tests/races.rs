@@ -180,7 +180,8 @@ fn read_all(world: &World, round: usize) -> Result<(), String> {
     let list = look(world, &["list", "--json"])?;
     let rows: Vec<BTreeMap<String, serde_json::Value>> = serde_json::from_str(&list).map_err(|e| e.to_string())?;
     if rows.len() != MANY + 1 {
-        return Err(format!("list shows {} secrets", rows.len()));
+        let names: Vec<_> = rows.iter().map(|row| &row["name"]).collect();
+        return Err(format!("list shows {} secrets: {names:?}", rows.len()));
     }
     let agents = look(world, &["list-agents", "--json"])?;
     let agents: Vec<BTreeMap<String, serde_json::Value>> = serde_json::from_str(&agents).map_err(|e| e.to_string())?;
@@ -225,7 +226,7 @@ fn e4_readers_during_a_long_grant_and_revoke_never_fail_and_never_see_a_mixture(
     meanwhile(&[&read, &verify, &check], || {
         // Slow renames: without them the whole change is over before a reader has started.
         for args in [["grant", "bob", "many"], ["revoke", "bob", "many"]] {
-            world.traced(&Fault::SlowNames(3000), &args, None).done.ok();
+            world.traced(&Fault::SlowNames(6000), &args, None).done.ok();
         }
     });
     world.vault(&["check"]).ok();

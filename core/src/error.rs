@@ -246,7 +246,8 @@ pub enum Error {
         /// age's word.
         reason: String,
     },
-    /// The change is durable but its last steps failed; the next command finishes them.
+    /// The change is made but its last steps failed, of which the first is the flush of the moved branch; the next command
+    /// finishes them.
     #[error("the change is saved, but its last step failed: {reason}")]
     Unfinished {
         /// What failed.

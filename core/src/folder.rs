@@ -206,4 +206,36 @@ mod tests {
         assert_eq!(std::fs::read_to_string(dir.path().join("outside")).unwrap(), "x");
         assert!(matches!(Folder::open(&root.join("near")), Err(Error::Tampered { .. })));
     }
+
+    #[test]
+    fn e4_a_listing_is_whole_while_every_file_in_the_folder_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, staged) = (dir.path().join("root"), dir.path().join("staged"));
+        std::fs::create_dir_all(&root).unwrap();
+        let names: Vec<String> = (0..400).map(|number| format!("secret-{number:03}.meta")).collect();
+        names.iter().for_each(|name| std::fs::write(root.join(name), "old").unwrap());
+        let folder = Folder::open(&root).unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for name in names.iter().cycle() {
+                    std::fs::write(&staged, "new").unwrap();
+                    std::fs::rename(&staged, root.join(name)).unwrap();
+                    if over.load(std::sync::atomic::Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+            for _ in 0..300 {
+                let listed: Vec<String> = folder.list("").unwrap().into_iter().map(|entry| entry.name).collect();
+                assert_eq!(listed, names);
+                let scanned = folder.scan("", ".meta").unwrap();
+                assert!(scanned.iter().all(|(_, stamp)| stamp.is_some()), "a file without a stamp");
+                for name in &names {
+                    assert!(folder.read(name, 10).unwrap().is_some(), "{name} is not there");
+                }
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
 }

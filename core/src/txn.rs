@@ -157,7 +157,7 @@ impl<'v> Txn<'v> {
         let mut files: Vec<Target> = changes.into_values().collect();
         let staged: Vec<PathBuf> =
             files.iter().filter_map(|file| file.new.as_ref()).map(|new| self.workshop.staged(new.stage)).collect();
-        let (blobs, objects) = self.repo.write_blobs(&staged)?;
+        let (blobs, objects) = self.repo.write_blobs(&staged, &self.workshop.stage())?;
         for (new, blob) in files.iter_mut().filter_map(|target| target.new.as_mut()).zip(blobs) {
             new.blob = blob.to_string();
         }
@@ -185,8 +185,6 @@ impl<'v> Txn<'v> {
             }
         }
         let unfinished = |error: Error| Error::Unfinished { reason: error.to_string() };
-        let branch = self.repo.reference_file(&self.head.reference);
-        flush::named(&branch).map_err(Error::io("flush", &branch)).map_err(unfinished)?;
         let index = self.index.take();
         finish(self.folder, &self.repo, &self.workshop, &journal, &blobs, index).map_err(unfinished)?;
         Ok(commit)
@@ -250,6 +248,8 @@ fn finish(
     blobs: &Changes,
     index: Option<git2::Index>,
 ) -> Result<()> {
+    // What is acknowledged is where the branch is.
+    flush::named(&repo.reference_file(&journal.branch))?;
     // New files first, the tombstone before the pair it replaces: a reader never finds a name with nothing behind it.
     for target in &journal.files {
         if let Some(new) = &target.new {

@@ -3,14 +3,18 @@
 
 use super::{Entry, Kind, Stamp};
 use crate::parallel;
-use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use std::ffi::CStr;
 use std::io::{Error, Read, Result, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 pub(super) type Handle = OwnedFd;
 
+/// The bytes of one part of a listing: some 20,000 names.
+#[cfg(target_os = "linux")]
+const PART: usize = 1 << 20;
 /// How often a folder that keeps changing is read again.
 const RESTLESS: usize = 500;
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -137,39 +141,62 @@ pub(super) fn scan(root: &Handle, relative: &str, ending: &str) -> Result<Vec<(E
     Ok(parallel::map(entries(&folder)?, with_stamp))
 }
 
-/// The entries of a folder, read again while it changes: a listing in the middle of a rename may miss the name or have it
-/// twice.
+/// The entries of a folder. A listing in several parts may miss a name that is being replaced or have it twice, so such a
+/// one is read again while the folder changes.
 fn entries(folder: &OwnedFd) -> Result<Vec<Entry>> {
     let mut before = stamp_of(&rustix::fs::fstat(folder)?);
     for _ in 0..RESTLESS {
-        let entries = entries_once(folder)?;
+        let (entries, parts) = entries_once(folder)?;
         let after = stamp_of(&rustix::fs::fstat(folder)?);
-        if after == before {
+        if parts == 1 || after == before {
             return Ok(entries);
         }
         before = after;
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    entries_once(folder)
+    Ok(entries_once(folder)?.0)
 }
 
-fn entries_once(folder: &OwnedFd) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        // A name that is not UTF-8 can be none of ours; it is shown as the stranger it is.
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == "." || name == ".." {
-            continue;
+/// The entries, and in how many parts the kernel gave them. Within one part, no name changes: `getdents64(2)` holds the
+/// folder's lock.
+#[cfg(target_os = "linux")]
+fn entries_once(folder: &OwnedFd) -> Result<(Vec<Entry>, usize)> {
+    let again = rustix::fs::openat(folder, ".", FOLDER, Mode::empty())?;
+    let mut buffer: Vec<u8> = Vec::with_capacity(PART);
+    let mut names = rustix::fs::RawDir::new(again, buffer.spare_capacity_mut());
+    let (mut entries, mut parts) = (Vec::new(), 0);
+    loop {
+        parts += usize::from(names.is_buffer_empty());
+        match names.next() {
+            Some(entry) => entry.map(|entry| entries.extend(entry_of(folder, entry.file_name(), entry.file_type())))?,
+            // The last call found the end.
+            None => return Ok((entries, parts.saturating_sub(1).max(1))),
         }
-        let file_type = match entry.file_type() {
-            FileType::Unknown => rustix::fs::statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
-            known => known,
-        };
-        entries.push(Entry { name, kind: kind(file_type) });
     }
-    Ok(entries)
+}
+
+/// The entries, in parts that nobody counts.
+#[cfg(not(target_os = "linux"))]
+fn entries_once(folder: &OwnedFd) -> Result<(Vec<Entry>, usize)> {
+    let mut entries = Vec::new();
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let entry = entry?;
+        entries.extend(entry_of(folder, entry.file_name(), entry.file_type()));
+    }
+    Ok((entries, usize::MAX))
+}
+
+fn entry_of(folder: &OwnedFd, name: &CStr, file_type: FileType) -> Option<Entry> {
+    if matches!(name.to_bytes(), b"." | b"..") {
+        return None;
+    }
+    let file_type = match file_type {
+        FileType::Unknown => rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
+        known => known,
+    };
+    // A name that is not UTF-8 can be none of ours; it is shown as the stranger it is.
+    Some(Entry { name: name.to_string_lossy().into_owned(), kind: kind(file_type) })
 }
 
 pub(super) fn make_parents(root: &Handle, relative: &str) -> Result<()> {

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::signing::{Namespace, SigningKey};
 use git2::{ObjectType, Odb, Oid, Repository, Tree};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// File mode of a folder in a tree.
 const TREE: i32 = 0o040_000;
@@ -39,7 +39,8 @@ fn fail() -> impl FnOnce(git2::Error) -> Error {
 impl Repo {
     /// Stores the content of `files` as blobs; returns their ids in that order, and the files to flush. Many small ones
     /// become packs, as they would by `git gc`: thousands of loose objects are slow to write, and slow for Git after.
-    pub(crate) fn write_blobs(&self, files: &[PathBuf]) -> Result<(Vec<Oid>, Vec<PathBuf>)> {
+    /// A pack is made in `scratch`, so that a kill leaves no half of one among Git's.
+    pub(crate) fn write_blobs(&self, files: &[PathBuf], scratch: &Path) -> Result<(Vec<Oid>, Vec<PathBuf>)> {
         let read = |file: &PathBuf| std::fs::read(file).map_err(Error::io("read", file));
         let (mut oids, mut written, mut batch) = (Vec::with_capacity(files.len()), Vec::new(), Batch::default());
         for file in files {
@@ -53,15 +54,15 @@ impl Repo {
             };
             oids.push(oid);
             if batch.bytes >= FULL {
-                written.extend(self.write_pack(std::mem::take(&mut batch))?);
+                written.extend(self.write_pack(std::mem::take(&mut batch), scratch)?);
             }
         }
-        written.extend(self.write_pack(batch)?);
+        written.extend(self.write_pack(batch, scratch)?);
         Ok((oids, written))
     }
 
     /// Writes a batch as one pack with its index; returns the two files, or none for an empty batch.
-    fn write_pack(&self, batch: Batch) -> Result<Vec<PathBuf>> {
+    fn write_pack(&self, batch: Batch, scratch: &Path) -> Result<Vec<PathBuf>> {
         if batch.objects.is_empty() {
             return Ok(Vec::new());
         }
@@ -76,11 +77,18 @@ impl Repo {
         for (oid, _) in &batch.objects {
             builder.insert_object(*oid, None).map_err(fail())?;
         }
+        builder.write(scratch, 0).map_err(fail())?;
+        let unnamed = || fail()(git2::Error::from_str("the pack has no name"));
+        let name = builder.name().map_err(fail())?.ok_or_else(unnamed)?;
         let dir = self.git.commondir().join("objects").join("pack");
         std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
-        builder.write(&dir, 0).map_err(fail())?;
-        let name = builder.name().map_err(fail())?.unwrap_or_default();
-        Ok(["pack", "idx"].map(|ending| dir.join(format!("pack-{name}.{ending}"))).into())
+        // The index last: with it, Git takes the pack for whole.
+        let place = |ending| {
+            let file = format!("pack-{name}.{ending}");
+            std::fs::rename(scratch.join(&file), dir.join(&file)).map_err(Error::io("write", dir.join(&file)))?;
+            Ok(dir.join(file))
+        };
+        Ok(vec![place("pack")?, place("idx")?])
     }
 
     /// The file of a loose object; it may be packed instead.

@@ -176,7 +176,7 @@ impl Session<'_> {
             None => Ok(()),
             Some((path, _)) => Err(Error::Conflict {
                 message: format!("{path} is committed and its files are not there: nothing was changed"),
-                hint: "bring it back with `git checkout -- .agent-vault`, then try again".into(),
+                hint: "bring it back with `git checkout HEAD -- .agent-vault`, then try again".into(),
             }),
         }
     }

@@ -84,7 +84,7 @@ impl<'o> Session<'o> {
         if let Some(path) = repo.first_difference(tree, &self.vault.folder)? {
             return Err(Error::Conflict {
                 message: format!("{path} is not what the commit that is checked out says, and that commit is new here"),
-                hint: "commit it, or bring it back with `git checkout -- .agent-vault`; then try again".into(),
+                hint: "commit it, or bring it back with `git checkout HEAD -- .agent-vault`; then try again".into(),
             });
         }
         self.vault.survey(&self.trusted)?.first_violation().map_or(Ok(()), Err)

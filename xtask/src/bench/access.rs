@@ -71,7 +71,7 @@ impl Case {
                 seed += 1;
                 scribble(file, *length, seed)?;
             }
-            commit_by_git(&plain, &plain.dir.join(".agent-vault"))
+            commit_by_git(&plain, &plain.dir.join(".agent-vault"), &[])
         };
         let mut reencrypt = || match &bench.inprocess {
             Some(inprocess) => inprocess.reencrypt(self.shape.secrets, self.recipients()),

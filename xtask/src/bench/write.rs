@@ -1,5 +1,6 @@
 //! `set`, the whole process, beside what a person would otherwise type: `git add` and `git commit` of one file.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use crate::failure::{Context as _, Failure};
 
 use super::Bench;
 use super::fixture::{self, Shape, count, secret, value};
-use super::harness::{Runs, in_turn, time};
+use super::harness::{Runs, Side, in_turn, time};
 use super::report::{Goal, Report};
 use super::sandbox::Place;
 
@@ -23,18 +24,20 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<(), Failure> {
         let ours = bench.sandbox.place(&format!("set-{full}"))?;
         fixture::vault(bench, &ours, Shape { secrets, agents: 2, readers: 2 })?;
         let plain = copy(bench, &ours, &format!("set-{full}-git"))?;
-        let (set, commit) = beside_git(bench.options.short(), &bench.ours, &ours, &plain)?;
+        let [set, commit, flushed] = beside_git(bench.options.short(), &bench.ours, &ours, &plain)?;
+        let what = format!("`set`, signed, committed and flushed, {} in the vault", count(secrets, "secret"));
         report.compare(
-            format!("`set`, signed and committed, {} in the vault", count(secrets, "secret")),
+            what.clone(),
             set,
-            ("`git add` + `git commit` of one file", commit),
+            ("`git add` + `git commit` of one file, not flushed", commit),
             Goal::Ratio(0.8),
         );
+        report.compare(what, set, ("the same with `core.fsync=all`", flushed), Goal::None);
     }
     Ok(())
 }
 
-fn beside_git(runs: Runs, program: &Path, ours: &Place, plain: &Place) -> Result<(Duration, Duration), Failure> {
+fn beside_git(runs: Runs, program: &Path, ours: &Place, plain: &Place) -> Result<[Duration; 3], Failure> {
     // Fresh bytes of the same length each time, or there would be nothing to commit.
     let mut salt = 1 << 40;
     let mut set = || {
@@ -46,14 +49,17 @@ fn beside_git(runs: Runs, program: &Path, ours: &Place, plain: &Place) -> Result
     };
     let file = plain.ciphertext(&secret(0));
     let length = std::fs::metadata(&file).context(file.display())?.len();
-    let mut commits = 0;
-    let mut commit = || {
-        commits += 1;
-        scribble(&file, length, commits)?;
-        commit_by_git(plain, &file)
+    let commits = Cell::new(0);
+    let by_git = |settings: &[&str]| {
+        commits.set(commits.get() + 1);
+        scribble(&file, length, commits.get())?;
+        commit_by_git(plain, &file, settings)
     };
-    let [set, commit] = in_turn(runs, [&mut set, &mut commit])?;
-    Ok((set.median(), commit.median()))
+    let mut commit = || by_git(&[]);
+    // Git by itself flushes packs and no loose object (git-config(1), core.fsync).
+    let mut flushed = || by_git(&["-c", "core.fsync=all"]);
+    let sides: [Side<'_>; 3] = [&mut set, &mut commit, &mut flushed];
+    Ok(in_turn(runs, sides)?.map(|sample| sample.median()))
 }
 
 /// Copies a vault's repository for Git alone to work on, and lets Git learn the copied files' times beforehand.
@@ -89,15 +95,15 @@ pub fn scribble(file: &Path, length: u64, seed: u64) -> Result<(), Failure> {
     std::fs::write(file, &bytes[..length]).context(file.display())
 }
 
-/// Times `git add` of a path and `git commit`, two processes.
+/// Times `git add` of a path and `git commit`, two processes, with settings such as `-c name=value`.
 ///
 /// # Errors
 ///
 /// When Git fails.
-pub fn commit_by_git(place: &Place, path: &Path) -> Result<Duration, Failure> {
+pub fn commit_by_git(place: &Place, path: &Path, settings: &[&str]) -> Result<Duration, Failure> {
     let git = |args: &[&str]| -> Command {
         let mut command = place.command("git");
-        command.args(args).stdin(Stdio::null());
+        command.args(settings).args(args).stdin(Stdio::null());
         command
     };
     let mut add = git(&["add", "--"]);

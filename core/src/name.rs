@@ -152,21 +152,28 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
     if segment.ends_with('.') {
         return Err("a segment may not end with '.'");
     }
-    let lower = segment.to_ascii_lowercase();
-    if RESERVED_ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
+    let ends_with = |ending: &str| {
+        segment.len() >= ending.len()
+            && segment.as_bytes()[segment.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
+    };
+    if RESERVED_ENDINGS.iter().any(|ending| ends_with(ending)) {
         return Err("a segment may not end with .enc, .meta, .gone or .lock");
     }
-    if is_device(lower.split('.').next().unwrap_or_default()) {
+    if is_device(segment.split('.').next().unwrap_or_default()) {
         return Err("Windows reserves that name for a device");
     }
     Ok(())
 }
 
-/// Windows device names (Microsoft, "Naming Files, Paths, and Namespaces"); `stem` is lower case.
+/// Windows device names, in any case (Microsoft, "Naming Files, Paths, and Namespaces").
 fn is_device(stem: &str) -> bool {
-    let numbered =
-        |prefix: &str| stem.strip_prefix(prefix).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
-    matches!(stem, "con" | "prn" | "aux" | "nul" | "conin$" | "conout$") || numbered("com") || numbered("lpt")
+    let numbered = |prefix: &str| match stem.as_bytes() {
+        [start @ .., digit] => digit.is_ascii_digit() && start.eq_ignore_ascii_case(prefix.as_bytes()),
+        [] => false,
+    };
+    ["con", "prn", "aux", "nul", "conin$", "conout$"].iter().any(|name| name.eq_ignore_ascii_case(stem))
+        || numbered("com")
+        || numbered("lpt")
 }
 
 /// The name among `candidates` that a mistyped `name` most likely meant (edit distance of at most a third of its length).

@@ -165,12 +165,24 @@ const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "y", "n", "
 pub(crate) fn scalar(text: &str) -> Cow<'_, str> {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b))
-        && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text));
+        && !(text.len() <= 5 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)));
     if plain {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+        return Cow::Borrowed(text);
     }
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for part in text.split_inclusive(['\\', '"']) {
+        match part.as_bytes().last() {
+            Some(last @ (b'\\' | b'"')) => {
+                quoted.push_str(&part[..part.len() - 1]);
+                quoted.push('\\');
+                quoted.push(char::from(*last));
+            }
+            _ => quoted.push_str(part),
+        }
+    }
+    quoted.push('"');
+    Cow::Owned(quoted)
 }
 
 /// Serde for types that have a canonical text (`Display` and `FromStr`).

@@ -193,6 +193,34 @@ fn f1_only_the_vaults_own_paths_are_committed_and_everything_else_stays_as_it_wa
 }
 
 #[test]
+fn f2_reading_overwrites_no_local_change() {
+    let setup = Setup::new();
+    setup.set("app/key", b"value");
+    setup.set("app/other", b"value");
+    std::fs::write(setup.repo.join("staged"), "new\n").unwrap();
+    setup.git(&["add", "staged"]);
+    std::fs::write(setup.repo.join("untracked"), "new\n").unwrap();
+    // What somebody changed in the vault by hand is theirs to look at, not a reader's to repair.
+    let edited = setup.repo.join(".agent-vault/secrets/app/other.meta");
+    std::fs::write(&edited, "edited by hand\n").unwrap();
+    std::fs::remove_file(setup.repo.join(".agent-vault/secrets/app/other.enc")).unwrap();
+    let before = files(&setup.repo);
+    assert!(before.contains_key(&edited) && before.keys().any(|file| file.ends_with(".git/index")));
+
+    assert_eq!(setup.get("app/key", &setup.home.owner_key()).unwrap(), b"value");
+    assert!(setup.get("app/other", &setup.home.owner_key()).is_err());
+    let vault = setup.vault();
+    assert_eq!(vault.list(None).unwrap().broken.len(), 1);
+    vault.metadata(&path("app/key")).unwrap();
+    vault.manifest().unwrap();
+    assert!(vault.verify().is_err());
+    let after = files(&setup.repo);
+    let differ: Vec<_> =
+        before.keys().chain(after.keys()).filter(|file| before.get(*file) != after.get(*file)).collect();
+    assert!(differ.is_empty(), "{differ:?}");
+}
+
+#[test]
 fn f1_a_vault_deep_in_a_repository_keeps_to_its_own_folder() {
     let setup = Setup::new();
     let inner = setup.repo.join("services/billing");

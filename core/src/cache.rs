@@ -61,10 +61,15 @@ impl Cache {
     }
 
     /// Stores rows, best effort.
-    pub(crate) fn store(home: &Home, vault: VaultId, dir: &Path, root: Digest, rows: &[(Stamp, Row)]) {
+    pub(crate) fn store(
+        home: &Home,
+        vault: VaultId,
+        dir: &Path,
+        root: Digest,
+        rows: impl Iterator<Item = (Stamp, Row)>,
+    ) {
         let settled = Timestamp::now().unix() - SLACK;
-        let rows =
-            rows.iter().filter(|(stamp, _)| stamp.changed.0 < settled && stamp.modified.0 < settled).cloned().collect();
+        let rows = rows.filter(|(stamp, _)| stamp.changed.0 < settled && stamp.modified.0 < settled).collect();
         if let Ok(bytes) = postcard::to_stdvec(&Stored { version: VERSION, root: root.0, rows }) {
             let _ = home::replace_private(&file(home, vault, dir), &bytes, false);
         }

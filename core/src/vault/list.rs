@@ -79,23 +79,22 @@ impl Vault {
         let mut kept = Vec::with_capacity(files.len());
         let mut fresh = Vec::new();
         for (path, stamp) in files {
-            match cache.take(&path, &stamp) {
+            match stamp.and_then(|stamp| cache.take(&path, &stamp)) {
                 Some(row) => kept.push((stamp, row)),
                 None => fresh.push((path, stamp)),
             }
         }
         let changed = !fresh.is_empty() || !cache.is_empty();
         let mut listing = Listing { broken: planted, ..Listing::default() };
-        for (stamp, row) in parallel::map(fresh, |(path, stamp)| (stamp, self.verified_row(&path, &trusted))) {
+        for (stamp, row) in parallel::map(fresh, |(path, stamp)| (stamp, self.row(&path, &trusted))) {
             match row {
-                Ok(row) => kept.push((stamp, row)),
-                // Removed since its folder was listed.
-                Err(Error::NotFound { .. }) => {}
+                Ok(row) => kept.extend(row.map(|row| (stamp, row))),
                 Err(error) => listing.broken.push(error),
             }
         }
         if changed {
-            Cache::store(&self.context.home, self.id, &self.dir, trusted.pin.digest, &kept);
+            let known = kept.iter().filter_map(|(stamp, row)| Some(((*stamp)?, row.clone())));
+            Cache::store(&self.context.home, self.id, &self.dir, trusted.pin.digest, known);
         }
         listing.rows = kept
             .into_iter()
@@ -121,8 +120,13 @@ impl Vault {
         found.filter_map(Result::transpose).collect()
     }
 
-    fn verified_row(&self, path: &SecretPath, trusted: &Trusted) -> Result<Row> {
-        self.verified_metadata(path, trusted).map(|(metadata, _)| Row::of(&metadata))
+    /// One row; none when the secret was removed since its folder was listed.
+    fn row(&self, path: &SecretPath, trusted: &Trusted) -> Result<Option<Row>> {
+        self.newest(|| match self.verified_metadata(path, trusted) {
+            Ok((metadata, _)) => Ok(Some(Row::of(&metadata))),
+            Err(Error::NotFound { .. }) => self.check_absence(path, trusted).map(|()| None),
+            Err(error) => Err(error),
+        })
     }
 
     /// One secret's metadata and the digest of its file, without remembering either.
@@ -145,8 +149,8 @@ impl Vault {
 /// What lies below `secrets/`.
 #[derive(Default)]
 struct Scan {
-    /// Every `.meta` with its stamp.
-    files: Vec<(SecretPath, crate::folder::Stamp)>,
+    /// Every `.meta` with its stamp; none where it could not be looked at.
+    files: Vec<(SecretPath, Option<crate::folder::Stamp>)>,
     /// Links and the like, which may hide secrets.
     planted: Vec<Error>,
 }
@@ -164,7 +168,7 @@ fn scan(folder: &Folder) -> Result<Scan> {
                 let relative = format!("{parent}/{}", entry.name);
                 match (entry.kind, stamp, layout::parse_secret(&relative)) {
                     (Kind::Folder, ..) => folders.push(relative),
-                    (Kind::File, Some(stamp), Some((path, Part::Meta))) => found.files.push((path, stamp)),
+                    (Kind::File, stamp, Some((path, Part::Meta))) => found.files.push((path, stamp)),
                     (Kind::Other, ..) => found.planted.push(crate::folder::planted(folder.path(&relative))),
                     _ => {}
                 }

@@ -71,7 +71,7 @@ impl Vault {
 
     /// Looks again before it says that something is old: a writer may have replaced it, and its mark have risen, since
     /// it was read. As long as the mark goes on rising, so does this.
-    fn newest<T>(&self, look: impl Fn() -> Result<T>) -> Result<T> {
+    pub(super) fn newest<T>(&self, look: impl Fn() -> Result<T>) -> Result<T> {
         let mut last = 0;
         loop {
             match look() {

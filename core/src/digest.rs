@@ -58,8 +58,10 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits: [u8; 16] = std::array::from_fn(|at| digit(self.0[at / 2] >> (4 * (1 - at % 2)) & 15));
-        f.pad(std::str::from_utf8(&digits).unwrap_or_default())
+        // Documents hold one for each reader: no memory is taken for it.
+        let mut text = [0; 16];
+        text.iter_mut().zip(digits(&self.0)).for_each(|(place, digit)| *place = digit);
+        f.pad(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -81,11 +83,12 @@ impl FromStr for KeyId {
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).map(char::from).collect()
+    digits(bytes).map(char::from).collect()
 }
 
-fn digit(nibble: u8) -> u8 {
-    b"0123456789abcdef"[usize::from(nibble)]
+fn digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.map(|nibble| b"0123456789abcdef"[usize::from(nibble)])
 }
 
 /// The bytes of exactly `2 * N` lower-case hex digits.

@@ -171,15 +171,11 @@ pub(crate) fn scalar(text: &str) -> Cow<'_, str> {
     }
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
-    for part in text.split_inclusive(['\\', '"']) {
-        match part.as_bytes().last() {
-            Some(last @ (b'\\' | b'"')) => {
-                quoted.push_str(&part[..part.len() - 1]);
-                quoted.push('\\');
-                quoted.push(char::from(*last));
-            }
-            _ => quoted.push_str(part),
+    for c in text.chars() {
+        if matches!(c, '\\' | '"') {
+            quoted.push('\\');
         }
+        quoted.push(c);
     }
     quoted.push('"');
     Cow::Owned(quoted)

@@ -16,18 +16,24 @@ const SMALL: usize = 64 << 10;
 /// The bytes that one pack holds in memory while it is made.
 const FULL: usize = 8 << 20;
 
-/// Objects that will be one pack.
-#[derive(Default)]
+/// Objects that will be one pack, in memory.
 struct Batch {
-    objects: Vec<(Oid, Vec<u8>)>,
+    memory: Odb<'static>,
+    objects: Vec<Oid>,
     bytes: usize,
 }
 
 impl Batch {
-    fn add(&mut self, bytes: Vec<u8>) -> Result<Oid> {
-        let oid = Oid::hash_object(ObjectType::Blob, &bytes).map_err(fail())?;
+    fn new() -> Result<Self> {
+        let memory = Odb::new().map_err(fail())?;
+        memory.add_new_mempack_backend(1).map_err(fail())?;
+        Ok(Self { memory, objects: Vec::new(), bytes: 0 })
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Result<Oid> {
+        let oid = self.memory.write(ObjectType::Blob, bytes).map_err(fail())?;
         self.bytes += bytes.len();
-        self.objects.push((oid, bytes));
+        self.objects.push(oid);
         Ok(oid)
     }
 }
@@ -42,19 +48,24 @@ impl Repo {
     /// A pack is made in `scratch`, so that a kill leaves no half of one among Git's.
     pub(crate) fn write_blobs(&self, files: &[PathBuf], scratch: &Path) -> Result<(Vec<Oid>, Vec<PathBuf>)> {
         let read = |file: &PathBuf| std::fs::read(file).map_err(Error::io("read", file));
-        let (mut oids, mut written, mut batch) = (Vec::with_capacity(files.len()), Vec::new(), Batch::default());
+        let loose = |bytes: &[u8]| self.git.blob(bytes).map_err(fail());
+        if files.len() < MANY {
+            let oids = files.iter().map(|file| loose(&read(file)?)).collect::<Result<Vec<_>>>()?;
+            let written = oids.iter().map(|oid| self.loose_object(*oid)).collect();
+            return Ok((oids, written));
+        }
+        let (mut oids, mut written, mut batch) = (Vec::with_capacity(files.len()), Vec::new(), Batch::new()?);
         for file in files {
             let bytes = read(file)?;
-            let oid = if files.len() >= MANY && bytes.len() <= SMALL {
-                batch.add(bytes)?
+            if bytes.len() <= SMALL {
+                oids.push(batch.add(&bytes)?);
             } else {
-                let oid = self.git.blob(&bytes).map_err(fail())?;
+                let oid = loose(&bytes)?;
                 written.push(self.loose_object(oid));
-                oid
-            };
-            oids.push(oid);
+                oids.push(oid);
+            }
             if batch.bytes >= FULL {
-                written.extend(self.write_pack(std::mem::take(&mut batch), scratch)?);
+                written.extend(self.write_pack(std::mem::replace(&mut batch, Batch::new()?), scratch)?);
             }
         }
         written.extend(self.write_pack(batch, scratch)?);
@@ -66,15 +77,10 @@ impl Repo {
         if batch.objects.is_empty() {
             return Ok(Vec::new());
         }
-        let memory = Odb::new().map_err(fail())?;
-        memory.add_new_mempack_backend(1).map_err(fail())?;
-        for (_, bytes) in &batch.objects {
-            memory.write(ObjectType::Blob, bytes).map_err(fail())?;
-        }
-        let memory = Repository::from_odb(memory).map_err(fail())?;
+        let memory = Repository::from_odb(batch.memory).map_err(fail())?;
         let mut builder = memory.packbuilder().map_err(fail())?;
         builder.set_threads(rayon::current_num_threads() as u32);
-        for (oid, _) in &batch.objects {
+        for oid in &batch.objects {
             builder.insert_object(*oid, None).map_err(fail())?;
         }
         builder.write(scratch, 0).map_err(fail())?;

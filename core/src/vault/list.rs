@@ -86,9 +86,9 @@ impl Vault {
         }
         let changed = !fresh.is_empty() || !cache.is_empty();
         let mut listing = Listing { broken: planted, ..Listing::default() };
-        for (stamp, row) in parallel::map(fresh, |(path, stamp)| (stamp, self.row(&path, &trusted))) {
-            match row {
-                Ok(row) => kept.extend(row.map(|row| (stamp, row))),
+        for (stamp, found) in parallel::map(fresh, |(path, stamp)| (stamp, self.listed(&path, &trusted))) {
+            match found {
+                Ok(found) => kept.extend(found.map(|metadata| (stamp, Row::of(&metadata)))),
                 Err(error) => listing.broken.push(error),
             }
         }
@@ -111,19 +111,13 @@ impl Vault {
     /// The first broken file.
     pub fn secrets(&self) -> Result<Vec<Metadata>> {
         let trusted = self.current()?;
-        let found = paths(&self.folder)?.into_par_iter().map(|path| match self.verified_metadata(&path, &trusted) {
-            Ok((metadata, _)) => Ok(Some(metadata)),
-            // Removed since the listing.
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        });
-        found.filter_map(Result::transpose).collect()
+        paths(&self.folder)?.par_iter().filter_map(|path| self.listed(path, &trusted).transpose()).collect()
     }
 
-    /// One row; none when the secret was removed since its folder was listed.
-    fn row(&self, path: &SecretPath, trusted: &Trusted) -> Result<Option<Row>> {
+    /// The verified metadata of a secret that a folder listed; none when it was properly removed since.
+    fn listed(&self, path: &SecretPath, trusted: &Trusted) -> Result<Option<Metadata>> {
         self.newest(|| match self.verified_metadata(path, trusted) {
-            Ok((metadata, _)) => Ok(Some(Row::of(&metadata))),
+            Ok((metadata, _)) => Ok(Some(metadata)),
             Err(Error::NotFound { .. }) => self.check_absence(path, trusted).map(|()| None),
             Err(error) => Err(error),
         })

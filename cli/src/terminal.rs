@@ -6,7 +6,7 @@
 
 use agent_vault_core::prompt::Prompt;
 use agent_vault_core::{Error, Result, SecretBytes};
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
 
 /// The most bytes of an answer.
@@ -104,6 +104,7 @@ mod system {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     use signal_hook::iterator::Signals;
     use std::fs::{File, OpenOptions};
+    use std::io::Write;
     use std::sync::{Mutex, MutexGuard};
 
     /// The controlling terminal.

@@ -122,6 +122,7 @@ pub fn run() -> Outcome {
 /// A new folder that only this user can enter.
 fn private_folder() -> Result<PathBuf> {
     let dir = std::env::temp_dir().join(format!("agent-vault-demo-{:016x}", rand::random::<u64>()));
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

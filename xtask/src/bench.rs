@@ -6,6 +6,7 @@
 
 mod access;
 mod fixture;
+mod growth;
 mod harness;
 mod inprocess;
 mod list;
@@ -57,6 +58,7 @@ const GROUPS: &[Group] = &[
     Group { name: "grant", measure: access::measure },
     Group { name: "list", measure: list::measure },
     Group { name: "start", measure: start::measure },
+    Group { name: "growth", measure: growth::measure },
 ];
 
 /// Measures, prints the table, and with `--write` stores it in docs/benchmarks.md.
@@ -103,11 +105,6 @@ impl Bench {
         if age.is_none() {
             report.skip("age is not in this run: it is not installed (Debian: apt-get install age)");
         }
-        report.skip(if programs::find("fnox").is_some() {
-            "fnox is installed, but nothing here measures it yet"
-        } else {
-            "fnox is not in this run: it is not installed"
-        });
         let inprocess = InProcess::build()?;
         if inprocess.is_none() {
             report.skip(format!("no in-process figures: {} is not there", inprocess::SOURCE));

@@ -2,12 +2,14 @@
 //!
 //! - `test` runs every test, and first says plainly which program is missing.
 //! - `bench` measures the release build beside its peers.
+//! - `picture` draws a session on a terminal for the README.
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
 
 mod bench;
 mod failure;
 mod peers;
+mod picture;
 mod programs;
 mod test;
 mod workspace;
@@ -24,6 +26,7 @@ Usage: cargo xtask <command>
 Commands:
   test [ARGS]...     Run every test of the workspace; ARGS go to `cargo test`
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
+  picture            Draw a session on a terminal: docs/terminal.svg
   help               Print this text
 
 Examples:
@@ -51,6 +54,7 @@ fn run() -> Result<ExitCode, Failure> {
     match command.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("picture") => picture::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -43,7 +43,17 @@ pub type Side<'a> = &'a mut dyn FnMut() -> Result<Duration, Failure>;
 ///
 /// The first failure of a side; a program that fails is not a measurement.
 pub fn in_turn<const N: usize>(runs: Runs, mut sides: [Side<'_>; N]) -> Result<[Sample; N], Failure> {
-    let mut samples: [Sample; N] = std::array::from_fn(|_| Sample::default());
+    let mut samples = rounds(runs, &mut sides)?.into_iter();
+    Ok(std::array::from_fn(|_| samples.next().unwrap_or_default()))
+}
+
+/// As [`in_turn`], for as many sides as there happen to be.
+///
+/// # Errors
+///
+/// As [`in_turn`].
+pub fn rounds(runs: Runs, sides: &mut [Side<'_>]) -> Result<Vec<Sample>, Failure> {
+    let mut samples = vec![Sample::default(); sides.len()];
     for round in 0..runs.warmup + runs.counted {
         for (side, sample) in sides.iter_mut().zip(&mut samples) {
             let time = side()?;

@@ -13,13 +13,15 @@ Usage: cargo xtask bench [OPTIONS]
 
 Options:
   --quick        A tenth of the size and few runs: to try a change, not to publish
-  --only GROUP   Only these rows: get, inprocess, set, grant, list, start (may be repeated)
+  --only GROUP   Only these rows: get, inprocess, set, grant, list, start, growth
+                 (may be repeated)
   --write        Store the table in docs/benchmarks.md (a full run only)
   --help         Print this text
 
 Environment:
   AGENT_VAULT_BENCH_RAGE  a release build of rage to use instead of building one
   AGENT_VAULT_BENCH_010   the same for agent-vault 0.1.0
+  PATH                    age, fnox and pass are measured where they are installed
   TMPDIR                  where to work; a disk, since a memory file system makes every fsync free";
 
 /// What was asked for.

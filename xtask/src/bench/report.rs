@@ -113,6 +113,7 @@ impl Row {
 pub struct Report {
     rows: Vec<Row>,
     skipped: Vec<String>,
+    sections: Vec<String>,
 }
 
 impl Report {
@@ -143,6 +144,11 @@ impl Report {
         self.skipped.push(why.into());
     }
 
+    /// Adds a part of its own below the table.
+    pub fn section(&mut self, text: &str) {
+        self.sections.push(text.trim().to_owned());
+    }
+
     /// The table with what it was measured on above it and what was left out below.
     pub fn markdown(&self, surroundings: &str) -> String {
         let mut text = format!("{}\n\n", surroundings.trim_end());
@@ -157,6 +163,9 @@ impl Report {
             for why in &self.skipped {
                 let _ = writeln!(text, "- {why}");
             }
+        }
+        for section in &self.sections {
+            let _ = write!(text, "\n{section}\n");
         }
         text
     }

@@ -1,11 +1,13 @@
 //! The chores of this workspace, run as `cargo xtask <command>`.
 //!
 //! - `test` runs every test, and first says plainly which program is missing.
+//! - `docs` writes everything that is generated.
 //! - `bench` measures the release build beside its peers.
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
 
 mod bench;
+mod docs;
 mod failure;
 mod peers;
 mod programs;
@@ -23,6 +25,7 @@ Usage: cargo xtask <command>
 
 Commands:
   test [ARGS]...     Run every test of the workspace; ARGS go to `cargo test`
+  docs               Write docs/cli.md, the man pages and the sessions that show every command
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
   help               Print this text
 
@@ -51,6 +54,7 @@ fn run() -> Result<ExitCode, Failure> {
     match command.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("docs") => docs::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

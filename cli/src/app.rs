@@ -138,7 +138,7 @@ pub enum Command {
     Whoami(Whoami),
     /// Print a completion script for a shell
     #[command(
-        after_help = "Example: agent-vault completions bash > ~/.local/share/bash-completion/completions/agent-vault"
+        after_help = "Examples:\n  eval \"$(agent-vault completions bash)\"       (in ~/.bashrc)\n  eval \"$(agent-vault completions zsh)\"        (in ~/.zshrc, after compinit)\n  agent-vault completions fish | source        (in ~/.config/fish/config.fish)"
     )]
     Completions(Completions),
     /// Show the whole story in a temporary directory

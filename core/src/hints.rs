@@ -34,23 +34,25 @@ impl Hints {
     /// The secrets whose path begins with `typed`, sorted, one level at a time: what lies deeper is offered as its
     /// folder, with `/` at its end. Lists one folder (or two), whatever the size of the vault.
     pub fn secrets(&self, typed: &str) -> Vec<String> {
-        let above = typed.rsplit_once('/').map_or("", |(above, _)| above);
-        let mut found = self.below(above);
+        let (above, begun) = match typed.rsplit_once('/') {
+            Some(("", _)) => return Vec::new(),
+            Some(parts) => parts,
+            None => ("", typed),
+        };
+        let mut found = self.below(above, begun);
         if above.is_empty() {
             // A secret without a folder of its own is stored in the default one, which few have reason to name.
-            let (deeper, alone): (Vec<String>, Vec<String>) =
-                self.below(DEFAULT).into_iter().partition(|path| path.ends_with('/'));
-            found.retain(|path| !deeper.is_empty() || path.strip_suffix('/') != Some(DEFAULT));
-            found.extend(alone.iter().filter_map(|path| SecretPath::parse(path).ok()).map(|path| path.to_string()));
+            let deeper = self.below(DEFAULT, "").iter().any(|path| path.ends_with('/'));
+            found.retain(|path| deeper || path.strip_suffix('/') != Some(DEFAULT));
+            let alone = self.below(DEFAULT, begun).into_iter().filter(|path| !path.ends_with('/'));
+            found.extend(alone.filter_map(|path| SecretPath::parse(&path).ok()).map(|path| path.to_string()));
+            found.sort_unstable();
         }
-        found.retain(|path| path.starts_with(typed));
-        found.sort_unstable();
-        found.dedup();
         found
     }
 
-    /// What lies in a folder of `secrets/`, by its full path; folders with `/` at their end.
-    fn below(&self, above: &str) -> Vec<String> {
+    /// What lies in a folder of `secrets/` and begins with `begun`, by its full path, sorted; folders end with `/`.
+    fn below(&self, above: &str, begun: &str) -> Vec<String> {
         let (relative, prefix) = match above {
             "" => (layout::SECRETS.to_owned(), String::new()),
             _ if SecretPath::parse(above).is_err() => return Vec::new(),
@@ -58,6 +60,7 @@ impl Hints {
         };
         let path = |Entry { name, kind }: Entry| {
             let (name, end) = match kind {
+                _ if !name.starts_with(begun) => return None,
                 Kind::Folder => (name.as_str(), "/"),
                 Kind::File => (name.strip_suffix(Part::Meta.ending())?, ""),
                 Kind::Other => return None,
@@ -65,7 +68,10 @@ impl Hints {
             let path = format!("{prefix}{name}");
             SecretPath::parse(&path).is_ok().then(|| path + end)
         };
-        self.folder.list(&relative).unwrap_or_default().into_iter().filter_map(path).collect()
+        let entries = self.folder.list(&relative).unwrap_or_default();
+        let mut found: Vec<String> = entries.into_iter().filter_map(path).collect();
+        found.sort_unstable();
+        found
     }
 
     /// The agents of the manifest, sorted.

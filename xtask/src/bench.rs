@@ -5,6 +5,7 @@
 //! says what was met, a person judges it.
 
 mod access;
+mod complete;
 mod fixture;
 mod harness;
 mod inprocess;
@@ -56,6 +57,7 @@ const GROUPS: &[Group] = &[
     Group { name: "set", measure: write::measure },
     Group { name: "grant", measure: access::measure },
     Group { name: "list", measure: list::measure },
+    Group { name: "complete", measure: complete::measure },
     Group { name: "start", measure: start::measure },
 ];
 

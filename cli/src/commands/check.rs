@@ -24,7 +24,7 @@ pub fn run(setting: &Setting, args: &Check) -> Outcome {
     for finding in &findings {
         let (word, style) = match finding.severity {
             Severity::Error => ("error", Style::Red),
-            Severity::Warning => ("warning", Style::Yellow),
+            Severity::Warning => ("warning", Style::Magenta),
             Severity::Info => ("info", Style::Dim),
         };
         let word = style.paint(word, coloured);

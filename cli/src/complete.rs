@@ -9,8 +9,8 @@ use crate::output;
 use crate::setting;
 use agent_vault_core::hints::Hints;
 use agent_vault_core::{AgentName, GroupName, Home, SecretPath};
-use clap::{Arg, Command, CommandFactory, ValueHint};
-use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap::{Arg, Command, CommandFactory};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use clap_complete::env::{EnvCompleter, Shells};
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
@@ -77,7 +77,8 @@ fn completed(command: Command, dir: &Path, options: bool) -> Command {
         let arg = if options || arg.is_positional() { arg } else { arg.hide(true) };
         match source(&name, &arg) {
             Source::Other => arg,
-            Source::Folders => arg.value_hint(ValueHint::DirPath),
+            Source::Paths => arg.add(ArgValueCompleter::new(|typed: &OsStr| paths(&PathCompleter::any(), typed))),
+            Source::Folders => arg.add(ArgValueCompleter::new(|typed: &OsStr| paths(&PathCompleter::dir(), typed))),
             names => {
                 let dir = dir.to_path_buf();
                 arg.add(ArgValueCompleter::new(move |typed: &OsStr| candidates(names, &dir, typed)))
@@ -95,8 +96,10 @@ enum Source {
     /// Several, joined by commas.
     AgentList,
     Groups,
+    /// Files, and the folders on the way to them.
+    Paths,
     Folders,
-    /// What clap knows: files for a path, the values of a choice, nothing for text.
+    /// What clap knows: the values of a choice, nothing for text.
     Other,
 }
 
@@ -109,6 +112,7 @@ fn source(command: &str, arg: &Arg) -> Source {
         _ if is(TypeId::of::<SecretPath>()) => Source::Secrets,
         _ if is(TypeId::of::<AgentName>()) => Source::Agents,
         _ if is(TypeId::of::<GroupName>()) => Source::Groups,
+        _ if is(TypeId::of::<PathBuf>()) => Source::Paths,
         _ => Source::Other,
     }
 }
@@ -126,10 +130,20 @@ fn candidates(source: Source, dir: &Path, typed: &OsStr) -> Vec<CompletionCandid
         Source::Secrets => hints.secrets(typed),
         Source::Agents | Source::AgentList => hints.agents(),
         Source::Groups => hints.groups(),
-        Source::Folders | Source::Other => Vec::new(),
+        Source::Paths | Source::Folders | Source::Other => Vec::new(),
     };
     let fitting = names.into_iter().filter(|name| name.starts_with(typed));
     fitting.map(|name| CompletionCandidate::new(format!("{before}{name}"))).collect()
+}
+
+/// Files or folders, but for those whose name a shell would not take as it stands: not every shell quotes what it is
+/// offered, and whoever can push to the repository may have named them.
+fn paths(completer: &PathCompleter, typed: &OsStr) -> Vec<CompletionCandidate> {
+    let harmless = |c: char| c.is_alphanumeric() || "/._-+,@%=~:".contains(c) || (cfg!(windows) && c == '\\');
+    let fits = |name: &str| name.chars().all(harmless) && !name.starts_with('-');
+    let mut found = completer.complete(typed);
+    found.retain(|path| path.get_value().to_str().is_some_and(fits));
+    found
 }
 
 /// The value of `-C` or `--vault` among the words, wherever it stands.
@@ -154,7 +168,7 @@ mod tests {
     fn sources(command: &Command, path: &str, into: &mut Vec<String>) {
         for arg in command.get_arguments() {
             let source = source(command.get_name(), arg);
-            if source != Source::Other && source != Source::Folders {
+            if source != Source::Other {
                 into.push(format!("{path}{} {:?}", arg.get_id(), source));
             }
         }
@@ -177,6 +191,9 @@ mod tests {
             "grant group Groups",
             "remove-agent name Agents",
             "list group Groups",
+            "get output Paths",
+            "key Paths",
+            "vault Folders",
         ] {
             assert!(found.iter().any(|source| source == expected), "{expected}: {found:#?}");
         }

@@ -182,6 +182,18 @@ fn c5_nothing_that_a_terminal_or_shell_would_obey_is_offered() {
         std::fs::create_dir(secrets.join(format!("{name}folder"))).unwrap();
     }
     assert_eq!(offered(&world, &["get", "a/"]), ["a/one", "a/two"]);
+    // A file's name is as hostile as a secret's: whoever pushes chooses it, and the shell would put it into the line.
+    for name in
+        ["k\x1b]0;owned\x07", "k$(touch owned)", "k`id`", "k;reboot", "k two", "k\nline", "k|sh", "k&", "k'", "k\\"]
+    {
+        std::fs::write(world.repo().join(name), "").unwrap();
+        std::fs::create_dir(world.repo().join(format!("{name}folder"))).unwrap();
+    }
+    std::fs::write(world.repo().join("key~1+é.txt"), "").unwrap();
+    std::fs::write(world.repo().join("-rf"), "").unwrap();
+    assert_eq!(offered(&world, &["get", "a/one", "--key", "k"]), ["key~1+é.txt"]);
+    assert_eq!(offered(&world, &["get", "a/one", "--key", ""]), [".", "key~1+é.txt"]);
+    assert!(offered(&world, &["-C", "k"]).is_empty());
     std::fs::write(world.repo().join(".agent-vault/manifest.yaml"), "agents: [{name: \"\\e[31m\"}]\n").unwrap();
     assert_eq!(offered(&world, &["grant", ""]).iter().filter(|name| !name.starts_with('-')).count(), 0);
 }

@@ -146,6 +146,7 @@ mod tests {
         assert!(hints.agents().is_empty());
     }
 
+    #[cfg(unix)]
     #[test]
     fn names_that_the_format_forbids_are_never_offered() {
         let (dir, hints) = vault(&[

@@ -1,17 +1,20 @@
 //! The command line.
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 mod arguments;
+mod overview;
 
 pub use arguments::*;
+pub use overview::{GROUPS, WIDTH, definition, group_of};
 
 /// Secrets for agents, CI and people: encrypted in Git, granted by signed policy.
 #[derive(Parser)]
-#[command(name = "agent-vault", version, about, max_term_width = 100, propagate_version = true)]
+#[command(name = "agent-vault", version, about, max_term_width = WIDTH, propagate_version = true)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 other, 2 usage, 3 not found, 4 not authorised, 5 tampered or rolled back,\n6 no usable key, 7 conflict, 8 remote, 9 findings, 10 refused, 11 locked, 12 nobody to ask.\n\nExample: agent-vault demo"
+    after_help = "Exit codes: 0 done, 1 other, 2 usage, 3 not found, 4 not authorised, 5 tampered,\n6 no usable key, 7 conflict, 8 remote, 9 findings, 10 refused, 11 locked,\n12 nobody to ask.\n\nExample: agent-vault demo"
 )]
 pub struct App {
     #[command(flatten)]
@@ -38,7 +41,12 @@ pub struct Common {
 impl App {
     /// Reads the command line. `get` is what programs call in a loop, so it is read without building the other
     /// commands first; whatever that cannot read (a mistake, `--help`) is the whole command line's to answer.
-    pub fn read() -> Result<Self, clap::Error> {
+    ///
+    /// `width` is asked for the terminal's columns where help is to be shown.
+    ///
+    /// # Errors
+    /// A mistake in the call, and also what `--help` and `--version` answer: [`clap::Error::use_stderr`] tells them apart.
+    pub fn read(width: impl FnOnce() -> Option<usize>) -> Result<Self, clap::Error> {
         let mut args = std::env::args_os();
         let program = args.next();
         if args.next().is_some_and(|command| command == "get")
@@ -46,7 +54,13 @@ impl App {
         {
             return Ok(Self { common, command: Command::Get(get) });
         }
-        Self::try_parse()
+        Self::try_parse().map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                // The overview is made only for those who ask for it.
+                definition(width().unwrap_or(WIDTH)).try_get_matches().err().unwrap_or(error)
+            }
+            _ => error,
+        })
     }
 }
 
@@ -124,7 +138,7 @@ pub enum Command {
     Whoami(Whoami),
     /// Print a completion script for a shell
     #[command(
-        after_help = "Example: agent-vault completions bash > ~/.local/share/bash-completion/completions/agent-vault"
+        after_help = "Examples:\n  eval \"$(agent-vault completions bash)\"       (in ~/.bashrc)\n  eval \"$(agent-vault completions zsh)\"        (in ~/.zshrc, after compinit)\n  agent-vault completions fish | source        (in ~/.config/fish/config.fish)"
     )]
     Completions(Completions),
     /// Show the whole story in a temporary directory

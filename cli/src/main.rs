@@ -1,16 +1,21 @@
 //! The `agent-vault` program: parse, call the core, render. One file per command.
 
-mod app;
 mod commands;
+mod complete;
 mod exit;
 mod output;
 mod setting;
 mod table;
 mod terminal;
 
+use agent_vault_cli::app;
+
 fn main() -> std::process::ExitCode {
     agent_vault_sys::forbid_dumps();
-    let app = match app::App::read() {
+    if let Some(code) = complete::answer() {
+        return code.into();
+    }
+    let app = match app::App::read(terminal::width) {
         Ok(app) => app,
         Err(error) => return exit::report_usage(error).into(),
     };

@@ -29,8 +29,8 @@ pub enum Style {
     Dim,
     /// For errors.
     Red,
-    /// For warnings.
-    Yellow,
+    /// For warnings. Yellow, which others use, is not to be read on a white screen.
+    Magenta,
 }
 
 impl Style {
@@ -40,7 +40,7 @@ impl Style {
             Style::Bold => "1",
             Style::Dim => "2",
             Style::Red => "1;31",
-            Style::Yellow => "33",
+            Style::Magenta => "35",
         }
     }
 
@@ -59,6 +59,11 @@ fn coloured(terminal: bool) -> bool {
 /// Whether standard output shows colours.
 pub fn stdout_coloured() -> bool {
     coloured(std::io::stdout().is_terminal())
+}
+
+/// The columns that standard output has; none where it is no terminal.
+pub fn stdout_width() -> Option<usize> {
+    if std::io::stdout().is_terminal() { crate::terminal::width() } else { None }
 }
 
 /// Whether standard error shows colours.
@@ -112,7 +117,7 @@ pub fn hint(text: &str) {
 /// Warns, unless `--quiet`.
 pub fn warn(text: &str) {
     if !quiet() {
-        line("warning: ", Style::Yellow, text);
+        line("warning: ", Style::Magenta, text);
     }
 }
 
@@ -152,6 +157,39 @@ pub fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Contrast of two colours, 1 to 21 (WCAG 2.2, "contrast ratio").
+    fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
+        let luminance = |colour: [u8; 3]| {
+            let [red, green, blue] = colour.map(|part| {
+                let part = f64::from(part) / 255.0;
+                if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            });
+            0.2126 * red + 0.7152 * green + 0.0722 * blue
+        };
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    #[test]
+    fn colours_are_legible_on_white_and_on_black() {
+        // xterm's own colours: normal, and bright for terminals that take bold for bright.
+        let xterm = |code: &str| match code {
+            "31" => [[205, 0, 0], [255, 0, 0]],
+            "33" => [[205, 205, 0], [255, 255, 0]],
+            "35" => [[205, 0, 205], [255, 0, 255]],
+            other => panic!("say what colour {other} is"),
+        };
+        let least = |code: &str| {
+            let on = |colour| contrast(colour, [255; 3]).min(contrast(colour, [0; 3]));
+            xterm(code).into_iter().map(on).fold(f64::INFINITY, f64::min)
+        };
+        for style in [Style::Red, Style::Magenta] {
+            let code = style.code().trim_start_matches("1;");
+            assert!(least(code) >= 3.0, "{style:?}: {:.1}", least(code));
+        }
+        assert!(least("33") < 2.0, "why warnings are not yellow");
+    }
 
     #[test]
     fn c5_what_is_told_holds_neither_control_characters_nor_private_keys() {

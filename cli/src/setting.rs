@@ -65,7 +65,10 @@ impl Setting {
 }
 
 /// `AGENT_VAULT_HOME`, or `.agent-vault` in the user's home.
-fn home() -> Result<PathBuf> {
+///
+/// # Errors
+/// [`Error::Usage`] where there is none.
+pub fn home() -> Result<PathBuf> {
     match std::env::var_os("AGENT_VAULT_HOME").filter(|home| !home.is_empty()) {
         Some(home) => Ok(PathBuf::from(home)),
         None => std::env::home_dir()

@@ -97,6 +97,19 @@ fn read_line(mut input: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
     Ok(line)
 }
 
+/// The columns of the terminal that results or help are shown on; none where there is no terminal, or it does not say.
+#[cfg(unix)]
+pub fn width() -> Option<usize> {
+    let columns = |stream: &dyn std::os::fd::AsFd| rustix::termios::tcgetwinsize(stream).ok().map(|size| size.ws_col);
+    columns(&std::io::stdout()).or_else(|| columns(&std::io::stderr())).filter(|columns| *columns > 0).map(usize::from)
+}
+
+/// As above; here the terminal is not asked, and folds long lines itself.
+#[cfg(not(unix))]
+pub fn width() -> Option<usize> {
+    None
+}
+
 #[cfg(unix)]
 mod system {
     use super::*;

@@ -332,3 +332,72 @@ fn e5_progress_is_shown_on_a_terminal_and_nowhere_else() {
     let told = world.vault(&["revoke", "bob", "many"]).ok().err;
     assert!(!told.contains("re-encrypting") && !told.contains('\x1b') && !told.contains('\r'), "{told:?}");
 }
+
+/// What a terminal of so many columns shows of a command, and each of its lines without colours.
+fn shown(world: &World, args: &[&str], columns: u16) -> (String, Vec<String>) {
+    let shown = Screen::of_width(world.program(args), false, columns).end().ok().err;
+    let mut plain = String::new();
+    let mut rest = shown.as_str();
+    while let Some((before, after)) = rest.split_once('\x1b') {
+        plain.push_str(before);
+        rest = after.split_once('m').expect("the end of a colour").1;
+    }
+    plain.push_str(rest);
+    (shown, plain.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect())
+}
+
+#[test]
+fn tables_are_of_use_on_a_narrow_terminal_and_on_a_wide_one() {
+    let world = World::small();
+    let long = "team/service/production/eu-central/database-password";
+    world.feed(&["set", long, "--expires", "2099-01-31", "--agents", "ci,bob"], b"v").ok();
+    for columns in [40, 80, 200] {
+        for args in [&["list"][..], &["list-agents"]] {
+            let (_, lines) = shown(&world, args, columns);
+            let wide = lines.iter().find(|line| line.chars().count() > usize::from(columns) && *line != long);
+            assert_eq!(wide, None, "{args:?} in {columns} columns: {lines:#?}");
+            assert!(lines.iter().any(|line| line.contains(if args[0] == "list" { long } else { "ci" })), "{lines:#?}");
+        }
+    }
+    let (_, narrow) = shown(&world, &["list"], 40);
+    assert!(
+        narrow.contains(&long.to_owned()) && narrow.contains(&"  expires 2099-01-31, readers bob ci".to_owned()),
+        "{narrow:#?}"
+    );
+    let (_, wide) = shown(&world, &["list"], 200);
+    assert!(wide[0].starts_with("NAME ") && wide.len() == 5, "{wide:#?}");
+    // What is piped is for programs, and they have no columns.
+    let piped = Screen::of_width(world.program(&["list"]), true, 40).end().ok().text();
+    assert!(piped.starts_with("NAME "), "{piped}");
+}
+
+#[test]
+fn help_fits_a_narrow_terminal() {
+    let world = World::new();
+    for args in [&["--help"][..], &["help"], &["set", "--help"], &["trust", "--help"]] {
+        for columns in [40, 60, 80, 200] {
+            let (_, lines) = shown(&world, args, columns);
+            let most = usize::from(columns).min(80);
+            // A word is never cut, and clap keeps usage and examples as they stand.
+            let wide = lines.iter().find(|line| {
+                let example = line.contains("agent-vault ") || line.trim_start().starts_with("[");
+                line.chars().count() > most && !example
+            });
+            assert_eq!(wide, None, "{args:?} in {columns} columns: {lines:#?}");
+        }
+    }
+}
+
+#[test]
+fn no_color_means_none_in_any_command() {
+    let world = World::small();
+    world.feed(&["set", "a/old", "--expires", "2001-01-31"], b"v").ok();
+    for args in [&["list"][..], &["show", "a/old"], &["check"], &["list-agents"], &["get", "a/old"], &["--help"]] {
+        for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            let mut command = world.program(args);
+            command.env("TERM", "xterm").env(name, value);
+            let shown = Screen::new(command, false).end().ok().err;
+            assert!(!shown.contains('\x1b'), "{args:?} with {name}={value}: {shown:?}");
+        }
+    }
+}

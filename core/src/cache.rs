@@ -37,14 +37,21 @@ pub(crate) struct Cache {
 impl Cache {
     /// Loads what was stored under this root; anything unreadable is an empty cache.
     pub(crate) fn load(home: &Home, vault: VaultId, dir: &Path, root: Digest) -> Self {
-        let stored =
-            std::fs::read(file(home, vault, dir)).ok().and_then(|bytes| postcard::from_bytes::<Stored>(&bytes).ok());
-        match stored {
-            Some(stored) if stored.version == VERSION && stored.root == root.0 => {
+        match read(home, vault, dir) {
+            Some(stored) if stored.root == root.0 => {
                 Self { rows: stored.rows.into_iter().map(|(stamp, row)| (row.name.clone(), (stamp, row))).collect() }
             }
             _ => Self::default(),
         }
+    }
+
+    /// The groups of the stored rows, whatever has changed since: for hints only.
+    pub(crate) fn groups(home: &Home, vault: VaultId, dir: &Path) -> Vec<String> {
+        let rows = read(home, vault, dir).map(|stored| stored.rows).unwrap_or_default();
+        let mut groups: Vec<String> = rows.into_iter().map(|(_, row)| row.group).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
     }
 
     /// The row of a file that has not changed since.
@@ -74,6 +81,11 @@ impl Cache {
             let _ = home::replace_private(&file(home, vault, dir), &bytes, false);
         }
     }
+}
+
+fn read(home: &Home, vault: VaultId, dir: &Path) -> Option<Stored> {
+    let bytes = std::fs::read(file(home, vault, dir)).ok()?;
+    postcard::from_bytes::<Stored>(&bytes).ok().filter(|stored| stored.version == VERSION)
 }
 
 fn file(home: &Home, vault: VaultId, dir: &Path) -> PathBuf {

@@ -215,7 +215,7 @@ pub enum Error {
         what: String,
     },
     /// A question, and nobody to answer it.
-    #[error("{question}: there is no terminal to ask on")]
+    #[error("there is no terminal to ask on: {question}")]
     NobodyToAsk {
         /// What would have been asked.
         question: String,
@@ -312,6 +312,7 @@ impl Error {
             Error::KeyUnusable { .. } => "name a file that holds an age identity or an SSH private key".into(),
             Error::Locked { .. } => "unlock it on a terminal, or name a key that needs no passphrase".into(),
             Error::InvalidRecipient { .. } => "give an age recipient (age1…) or an SSH public key (ssh-ed25519 …, ssh-rsa …)".into(),
+            Error::Exists { what: "vault", .. } => "use it as it is, or name another folder: `agent-vault init DIR`".into(),
             Error::Exists { .. } => "choose another name, or remove the old one first".into(),
             Error::Busy { .. } => "wait for it to end and try again; nothing was changed".into(),
             Error::GitBusy { .. } => "finish or abort it with git, then try again; nothing was changed".into(),

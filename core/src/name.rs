@@ -13,7 +13,7 @@ pub const MAX_SEGMENT: usize = 64;
 pub const MAX_DEPTH: usize = 8;
 
 /// The group (and folder) of secrets that are named by a single segment.
-const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
 /// Endings that the vault's own files have.
 const RESERVED_ENDINGS: [&str; 4] = [".enc", ".meta", ".gone", ".lock"];
 

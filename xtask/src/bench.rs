@@ -5,6 +5,7 @@
 //! says what was met, a person judges it.
 
 mod access;
+mod complete;
 mod fixture;
 mod growth;
 mod harness;
@@ -57,6 +58,7 @@ const GROUPS: &[Group] = &[
     Group { name: "set", measure: write::measure },
     Group { name: "grant", measure: access::measure },
     Group { name: "list", measure: list::measure },
+    Group { name: "complete", measure: complete::measure },
     Group { name: "start", measure: start::measure },
     Group { name: "growth", measure: growth::measure },
 ];
@@ -69,7 +71,7 @@ const GROUPS: &[Group] = &[
 /// error.
 pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let Some(options) = Options::parse(args)? else {
-        println!("{}", options::HELP);
+        println!("{}", options::help());
         return Ok(ExitCode::SUCCESS);
     };
     let mut report = Report::default();

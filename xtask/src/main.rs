@@ -1,12 +1,14 @@
 //! The chores of this workspace, run as `cargo xtask <command>`.
 //!
 //! - `test` runs every test, and first says plainly which program is missing.
+//! - `docs` writes everything that is generated.
 //! - `bench` measures the release build beside its peers.
 //! - `picture` draws a session on a terminal for the README.
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
 
 mod bench;
+mod docs;
 mod failure;
 mod peers;
 mod picture;
@@ -25,6 +27,7 @@ Usage: cargo xtask <command>
 
 Commands:
   test [ARGS]...     Run every test of the workspace; ARGS go to `cargo test`
+  docs               Write docs/cli.md, the man pages and the sessions that show every command
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
   picture            Draw a session on a terminal: docs/terminal.svg
   help               Print this text
@@ -55,6 +58,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("picture") => picture::run(&rest),
+        Some("docs") => docs::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

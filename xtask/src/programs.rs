@@ -38,7 +38,22 @@ const PROGRAMS: &[Program] = &[
         brew: Some("git"),
         linux_only: false,
     },
-    Program { names: &["bash"], why: "runs the shell blocks of README.md", apt: "bash", brew: None, linux_only: false },
+    Program {
+        names: &["bash"],
+        why: "runs the shell blocks of README.md, and is completed in",
+        apt: "bash",
+        brew: None,
+        linux_only: false,
+    },
+    Program { names: &["zsh"], why: "is completed in", apt: "zsh", brew: None, linux_only: true },
+    Program { names: &["fish"], why: "is completed in", apt: "fish", brew: Some("fish"), linux_only: true },
+    Program {
+        names: &["mandoc"],
+        why: "reads the man pages and warns",
+        apt: "mandoc",
+        brew: Some("mandoc"),
+        linux_only: true,
+    },
     Program {
         names: &["ssh-keygen"],
         why: "verifies the vault's signatures with stock OpenSSH",

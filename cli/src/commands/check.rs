@@ -24,16 +24,17 @@ pub fn run(setting: &Setting, args: &Check) -> Outcome {
     for finding in &findings {
         let (word, style) = match finding.severity {
             Severity::Error => ("error", Style::Red),
-            Severity::Warning => ("warning", Style::Yellow),
+            Severity::Warning => ("warning", Style::Magenta),
             Severity::Info => ("info", Style::Dim),
         };
         let word = style.paint(word, coloured);
+        let (subject, message) = (output::one_line(&finding.subject), output::one_line(&finding.message));
+        // An error of a file begins with the file.
+        let what = if message.starts_with(&subject) { message } else { format!("{subject}: {message}") };
         let _ = writeln!(
             out,
-            "{word} [{}] {}: {}\n  {}",
+            "{word} [{}] {what}\n  {}",
             finding.code,
-            output::one_line(&finding.subject),
-            output::one_line(&finding.message),
             Style::Dim.paint(&output::one_line(&finding.remedy), coloured)
         );
     }

@@ -77,11 +77,11 @@ fn cells(row: &Row, now: Timestamp) -> Vec<Cell> {
         None => Cell::plain("-"),
         Some((at, _)) if at <= now.unix() => Cell::styled(format!("expired {}", date(at)), Style::Red),
         Some((_, days)) if days < SOON => {
-            Cell::styled(format!("in {}", output::count(days as usize, "day")), Style::Yellow)
+            Cell::styled(format!("in {}", output::count(days as usize, "day")), Style::Magenta)
         }
         Some((at, _)) => Cell::plain(date(at)),
     };
-    let due = if row.exposed_to.is_empty() { Cell::plain("") } else { Cell::styled("rotate", Style::Yellow) };
+    let due = if row.exposed_to.is_empty() { Cell::plain("") } else { Cell::styled("rotate", Style::Magenta) };
     vec![
         Cell::plain(&row.name),
         Cell::plain(&row.group),

@@ -48,7 +48,7 @@ pub fn run(setting: &Setting, args: &Show) -> Outcome {
     line("revision", format!("{} (value {})", metadata.revision, metadata.value_revision), Style::Plain);
     if metadata.rotation_due() {
         let keys: Vec<String> = metadata.exposed_to.iter().map(ToString::to_string).collect();
-        line("rotate", format!("due: {} could read this value", keys.join(", ")), Style::Yellow);
+        line("rotate", format!("due: {} could read this value", keys.join(", ")), Style::Magenta);
     }
     output::print(&out)?;
     Ok(Code::Done)

@@ -177,7 +177,7 @@ impl World {
     }
 
     /// The environment of every process: nothing of the caller's but PATH.
-    fn surround(&self, command: &mut Command, home: &Path) {
+    pub fn surround(&self, command: &mut Command, home: &Path) {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -45,8 +45,13 @@ impl World {
 impl Screen {
     /// Runs a command on a terminal of its own; `piped` takes standard output away from it.
     pub fn new(command: Command, piped: bool) -> Self {
+        Self::of_width(command, piped, 80)
+    }
+
+    /// The same on a terminal with so many columns.
+    pub fn of_width(command: Command, piped: bool, columns: u16) -> Self {
         let (terminal, line) = open().expect("a terminal");
-        terminal.resize(pty_process::Size::new(24, 80)).expect("its size");
+        terminal.resize(pty_process::Size::new(24, columns)).expect("its size");
         let keep = line.as_fd().try_clone_to_owned().expect("a descriptor");
         let command = PtyCommand::from(command);
         let command = if piped { command.stdout(Stdio::piped()) } else { command };

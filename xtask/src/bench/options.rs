@@ -5,16 +5,15 @@ use crate::failure::Failure;
 use super::GROUPS;
 use super::harness::Runs;
 
-/// What `bench --help` prints.
-pub const HELP: &str = "\
+/// What `bench --help` prints, but for the names of the groups.
+const HELP: &str = "\
 Measures the release build beside its peers and prints a Markdown table.
 
 Usage: cargo xtask bench [OPTIONS]
 
 Options:
   --quick        A tenth of the size and few runs: to try a change, not to publish
-  --only GROUP   Only these rows: get, inprocess, set, grant, list, start, growth
-                 (may be repeated)
+  --only GROUP   Only these rows (may be repeated): GROUPS
   --write        Store the table in docs/benchmarks.md (a full run only)
   --help         Print this text
 
@@ -23,6 +22,11 @@ Environment:
   AGENT_VAULT_BENCH_010   the same for agent-vault 0.1.0
   PATH                    age, fnox and pass are measured where they are installed
   TMPDIR                  where to work; a disk, since a memory file system makes every fsync free";
+
+/// What `bench --help` prints.
+pub fn help() -> String {
+    HELP.replace("GROUPS", &names().join(", "))
+}
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -85,8 +89,12 @@ impl Options {
     }
 }
 
+fn names() -> Vec<&'static str> {
+    GROUPS.iter().map(|group| group.name).collect()
+}
+
 fn group(name: Option<&String>) -> Result<String, Failure> {
-    let names: Vec<&str> = GROUPS.iter().map(|group| group.name).collect();
+    let names = names();
     match name {
         Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
         _ => Err(Failure::usage("--only takes the name of a group").with_hint(format!("one of {}", names.join(", ")))),

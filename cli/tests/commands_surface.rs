@@ -6,7 +6,7 @@ mod support;
 use std::process::Command;
 use support::{PROGRAM, VALUE, World};
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "init",
     "set",
     "get",
@@ -26,6 +26,8 @@ const COMMANDS: [&str; 20] = [
     "trust",
     "whoami",
     "completions",
+    "hook",
+    "scan",
     "demo",
 ];
 

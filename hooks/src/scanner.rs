@@ -67,17 +67,19 @@ fn look(bytes: &[u8], rules: &Rules) -> (Vec<Hit>, Vec<usize>) {
                 markers.push(literal.start);
                 None
             }
+            // A literal inside a token of its own kind begins no other.
+            Detector::Token(token) if is_inside(&hits, token.rule, literal.start) => None,
             Detector::Token(token) => token.look(bytes, literal),
             Detector::Key(anchor) => rules::keys::look(anchor, bytes, literal, &mut putty),
         };
-        // A literal within another of its kind, such as `xoxe.xoxb-`, finds the same token twice.
-        hits.extend(
-            hit.filter(|hit| {
-                !hits.iter().rev().take(4).any(|old| old.rule == hit.rule && old.span.end == hit.span.end)
-            }),
-        );
+        hits.extend(hit);
     }
     (hits, markers)
+}
+
+/// Whether a place lies in one of the last findings of a rule; kinds that begin alike are few.
+fn is_inside(hits: &[Hit], rule: &str, at: usize) -> bool {
+    hits.iter().rev().take(4).any(|hit| hit.rule == rule && hit.span.contains(&at))
 }
 
 fn of_hit(hit: Hit, bytes: &[u8]) -> Finding {

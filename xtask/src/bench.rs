@@ -7,6 +7,7 @@
 mod access;
 mod fixture;
 mod harness;
+mod hook;
 mod inprocess;
 mod list;
 mod machine;
@@ -57,6 +58,7 @@ const GROUPS: &[Group] = &[
     Group { name: "grant", measure: access::measure },
     Group { name: "list", measure: list::measure },
     Group { name: "start", measure: start::measure },
+    Group { name: "hook", measure: hook::measure },
 ];
 
 /// Measures, prints the table, and with `--write` stores it in docs/benchmarks.md.

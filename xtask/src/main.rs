@@ -9,6 +9,7 @@ mod bench;
 mod failure;
 mod peers;
 mod programs;
+mod python;
 mod test;
 mod workspace;
 

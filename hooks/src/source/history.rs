@@ -106,11 +106,11 @@ fn commits(git: &Repository, reach: &Reach) -> Result<Vec<Oid>> {
     match reach {
         Reach::All => {
             walk.push_glob("*").map_err(fail())?;
-            match walk.push_head() {
-                Err(error) if !matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
-                    return Err(Error::Git { action: "read HEAD", source: error });
-                }
-                _ => {}
+            // A detached HEAD is no reference's.
+            match git.head().and_then(|head| head.peel_to_commit()) {
+                Ok(commit) => walk.push(commit.id()).map_err(fail())?,
+                Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {}
+                Err(error) => return Err(Error::Git { action: "read HEAD", source: error }),
             }
         }
         Reach::Range { from, to } => {

@@ -141,6 +141,16 @@ pub enum Command {
         after_help = "Examples:\n  eval \"$(agent-vault completions bash)\"       (in ~/.bashrc)\n  eval \"$(agent-vault completions zsh)\"        (in ~/.zshrc, after compinit)\n  agent-vault completions fish | source        (in ~/.config/fish/config.fish)"
     )]
     Completions(Completions),
+    /// Keep secrets out of commits: a hook that looks at what is staged
+    #[command(
+        after_help = "Examples:\n  agent-vault hook install\n  agent-vault hook refresh     (know the values that others have set)\n  agent-vault hook uninstall   (puts back what was there before)"
+    )]
+    Hook(Hook),
+    /// Look for secrets in files or in a history
+    #[command(
+        after_help = "Examples:\n  agent-vault scan                        (this work tree)\n  agent-vault scan notes.txt ~/Downloads\n  agent-vault scan --history\n  agent-vault scan --range origin/main..HEAD\n  agent-vault scan --write-baseline .agent-vault-baseline.json"
+    )]
+    Scan(Scan),
     /// Show the whole story in a temporary directory
     #[command(after_help = "Example: agent-vault demo")]
     Demo,

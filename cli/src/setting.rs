@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::output;
 use crate::terminal::Terminal;
+use agent_vault_core::prompt::{Nobody, Prompt};
 use agent_vault_core::vault::Notice;
 use agent_vault_core::{Context, Error, FirstContact, Home, Identities, Result, Vault};
 use std::path::{Path, PathBuf};
@@ -42,8 +43,17 @@ impl Setting {
 
     /// The identity to use.
     pub fn identities(&self) -> Result<Identities> {
+        self.identities_with(&self.context.prompt)
+    }
+
+    /// The identity to use, if it opens without a question.
+    pub fn identities_without_asking(&self) -> Result<Identities> {
+        self.identities_with(&(Arc::new(Nobody) as Arc<dyn Prompt>))
+    }
+
+    fn identities_with(&self, prompt: &Arc<dyn Prompt>) -> Result<Identities> {
         let variable = std::env::var_os("AGENT_VAULT_KEY");
-        Identities::resolve(self.key.as_deref(), variable.as_deref(), &self.context.home, &self.context.prompt)
+        Identities::resolve(self.key.as_deref(), variable.as_deref(), &self.context.home, prompt)
     }
 
     /// The vault, opened with what an identity knows of it.

@@ -331,13 +331,13 @@ impl Error {
     }
 
     /// An [`Error::Io`] maker for `map_err`.
-    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.as_ref().to_path_buf();
         move |source| Error::Io { action, path, source }
     }
 
     /// An [`Error::Git`] maker for `map_err`.
-    pub(crate) fn git(action: &'static str) -> impl FnOnce(git2::Error) -> Error {
+    pub fn git(action: &'static str) -> impl FnOnce(git2::Error) -> Error {
         move |source| {
             // libgit2 has no word for a write that is cut short, which is what a disk does as it becomes full.
             let silent = source.class() == git2::ErrorClass::None && source.message() == "no error";
@@ -352,7 +352,7 @@ impl Error {
     }
 
     /// An [`Error::Corrupt`].
-    pub(crate) fn corrupt(file: impl AsRef<Path>, reason: impl Into<String>) -> Error {
+    pub fn corrupt(file: impl AsRef<Path>, reason: impl Into<String>) -> Error {
         Error::Corrupt { file: file.as_ref().to_path_buf(), reason: reason.into() }
     }
 }

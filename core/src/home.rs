@@ -40,8 +40,8 @@ impl Home {
         if plain.symlink_metadata().is_err() { plain } else { agents.join(format!("{agent}-{}.key", &id[..8])) }
     }
 
-    /// What is remembered of a vault.
-    pub(crate) fn vault(&self, id: VaultId) -> PathBuf {
+    /// The folder of what is remembered of a vault; `trust forget` removes it whole.
+    pub fn vault(&self, id: VaultId) -> PathBuf {
         self.dir.join("vaults").join(id.to_string())
     }
 
@@ -51,7 +51,7 @@ impl Home {
     }
 
     /// The vaults remembered here.
-    pub(crate) fn vaults(&self) -> Vec<VaultId> {
+    pub fn vaults(&self) -> Vec<VaultId> {
         let entries = std::fs::read_dir(self.dir.join("vaults")).into_iter().flatten().flatten();
         let mut ids: Vec<VaultId> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
         ids.sort();
@@ -70,7 +70,10 @@ impl Home {
 }
 
 /// Makes a folder and those above it that are missing, 0700.
-pub(crate) fn make_private_folder(path: &Path) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn make_private_folder(path: &Path) -> Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

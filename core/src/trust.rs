@@ -12,7 +12,7 @@ use serde::Deserialize;
 mod memory;
 
 pub(crate) use memory::Memory;
-pub use memory::{Remembered, forget_vault, remembered};
+pub use memory::{Remembered, forget_vault, remembered, seen_names};
 
 /// The last root of a vault that was verified here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

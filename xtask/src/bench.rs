@@ -9,6 +9,7 @@ mod complete;
 mod fixture;
 mod growth;
 mod harness;
+mod hook;
 mod inprocess;
 mod list;
 mod machine;
@@ -61,6 +62,7 @@ const GROUPS: &[Group] = &[
     Group { name: "complete", measure: complete::measure },
     Group { name: "start", measure: start::measure },
     Group { name: "growth", measure: growth::measure },
+    Group { name: "hook", measure: hook::measure },
 ];
 
 /// Measures, prints the table, and with `--write` stores it in docs/benchmarks.md.

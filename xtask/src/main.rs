@@ -13,6 +13,7 @@ mod failure;
 mod peers;
 mod picture;
 mod programs;
+mod python;
 mod test;
 mod workspace;
 

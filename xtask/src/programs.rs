@@ -82,6 +82,13 @@ const PROGRAMS: &[Program] = &[
         brew: None,
         linux_only: true,
     },
+    Program {
+        names: &["python3"],
+        why: "runs the pre-commit framework from PyPI, for the tests of the commit hook",
+        apt: "python3 python3-venv",
+        brew: None,
+        linux_only: false,
+    },
 ];
 
 /// The oldest Git that signs and verifies commits with SSH keys.

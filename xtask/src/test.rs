@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use crate::failure::{Context as _, Failure};
 use crate::peers::{Build, Peer};
 use crate::programs;
+use crate::python;
 use crate::workspace::cargo;
 
 /// Checks what is needed, builds the peer, then runs `cargo test` over the workspace, doctests included.
@@ -25,6 +26,7 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     }
     programs::check()?;
     let rage = Peer::TEST_RAGE.ensure(Build::Quick)?;
+    let pre_commit = python::pre_commit()?;
 
     let mut command = cargo();
     command.args(["test", "--locked"]);
@@ -34,6 +36,7 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     command.args(args);
     forget_surroundings(&mut command);
     command.env(Peer::TEST_RAGE.instead, rage);
+    command.env(python::PRE_COMMIT, pre_commit);
 
     let status = command.status().context("cannot run cargo test")?;
     // cargo has said what failed; its exit code is ours.

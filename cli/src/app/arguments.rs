@@ -20,6 +20,9 @@ pub struct Init {
     /// The owner's name [default: from Git's user.name]
     #[arg(long, value_name = "NAME")]
     pub owner: Option<OwnerName>,
+    /// Do not install the commit hook
+    #[arg(long)]
+    pub no_hook: bool,
 }
 
 /// The characters of a generated value.
@@ -314,4 +317,52 @@ pub enum Shell {
     Zsh,
     Fish,
     Powershell,
+}
+
+/// `hook`
+#[derive(Args)]
+pub struct Hook {
+    /// What to do
+    #[command(subcommand)]
+    pub command: HookCommand,
+}
+
+/// `hook …`
+#[derive(Subcommand)]
+pub enum HookCommand {
+    /// Install the hook of this repository; one that is there already is kept and runs first
+    Install,
+    /// Remove the hook and put back what was there before
+    Uninstall,
+    /// Learn to recognise every value of this vault that you can read
+    Refresh,
+    /// Look at what is staged, as the hook does; exit code 9 when a secret is found
+    PreCommit {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        json: Json,
+    },
+}
+
+/// `scan`
+#[derive(Args)]
+pub struct Scan {
+    /// Files and folders [default: what Git has or would take of this work tree]
+    #[arg(value_name = "PATH", conflicts_with_all = ["history", "range"])]
+    pub paths: Vec<PathBuf>,
+    /// Everything that any branch or tag reaches, messages included
+    #[arg(long)]
+    pub history: bool,
+    /// What the commits of B brought that A does not have
+    #[arg(long, value_name = "A..B", conflicts_with = "history", allow_hyphen_values = true)]
+    pub range: Option<String>,
+    /// Accept what this file lists
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write what is found to this file, to be accepted from now on
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub write_baseline: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
 }

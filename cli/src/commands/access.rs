@@ -10,7 +10,7 @@ use agent_vault_core::vault::AccessChange;
 /// Lets an agent read a group.
 pub fn grant(setting: &Setting, args: &Grant) -> Outcome {
     let Grant { agent, group, .. } = args;
-    let bar = Bar::new();
+    let bar = Bar::new("re-encrypting");
     let change = as_owner(setting, |owner| {
         owner.grant(agent, group, args.create, args.dry_run, &|done, all| bar.tick(done, all))
     })?;
@@ -31,7 +31,7 @@ pub fn grant(setting: &Setting, args: &Grant) -> Outcome {
 
 /// Takes a group or one secret from an agent.
 pub fn revoke(setting: &Setting, args: &Revoke) -> Outcome {
-    let bar = Bar::new();
+    let bar = Bar::new("re-encrypting");
     let (what, change) = as_owner(setting, |owner| match (&args.group, &args.secret) {
         (_, Some(secret)) => Ok((secret.to_string(), owner.revoke_secret(&args.agent, secret, args.dry_run)?)),
         (Some(group), None) => {

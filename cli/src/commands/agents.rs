@@ -48,7 +48,7 @@ pub fn tell_key(file: &Path) {
 
 /// Removes an agent.
 pub fn remove(setting: &Setting, args: &RemoveAgent) -> Outcome {
-    let bar = Bar::new();
+    let bar = Bar::new("re-encrypting");
     let change =
         as_owner(setting, |owner| owner.remove_agent(&args.name, args.dry_run, &|done, all| bar.tick(done, all)))?;
     drop(bar);

@@ -4,6 +4,7 @@ use crate::app::Init;
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::{Setting, pretty};
+use agent_vault_core::Vault;
 use agent_vault_core::vault::{self, Initialised};
 use std::path::Path;
 
@@ -15,6 +16,9 @@ pub fn run(setting: &Setting, args: &Init) -> Outcome {
         vault::init(dir, args.owner.clone(), setting.context.clone(), &announce)?;
     let fingerprint = super::fingerprint(&vault);
     output::note(&format!("vault created: {}", pretty(vault.dir())));
+    if !args.no_hook {
+        hook(&vault);
+    }
     if !has_author {
         output::note("Git knows no user.name and user.email here: commits carry the owner's name");
     }
@@ -34,6 +38,14 @@ pub fn run(setting: &Setting, args: &Init) -> Outcome {
         pretty(&owner_key)
     ));
     Ok(Code::Done)
+}
+
+/// Installs the commit hook. The vault is made whether or not that works.
+fn hook(vault: &Vault) {
+    let Some(dir) = vault.dir().parent() else { return };
+    if let Err(error) = super::hook::install(dir) {
+        output::warn(&format!("no commit hook: {error}; {}", error.hint()));
+    }
 }
 
 /// Whether Git would call the repository's folder unsafe.

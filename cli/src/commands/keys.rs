@@ -9,7 +9,7 @@ use crate::setting::{Setting, pretty};
 
 /// Gives an agent a new key.
 pub fn recover(setting: &Setting, args: &RecoverAgent) -> Outcome {
-    let bar = Bar::new();
+    let bar = Bar::new("re-encrypting");
     let key = as_owner(setting, |owner| owner.recover_agent(&args.name, &|done, all| bar.tick(done, all)))?;
     drop(bar);
     output::note(&format!("agent {} has a new key ({})", args.name, key.public_key.id()));

@@ -5,12 +5,15 @@ mod agents;
 mod check;
 mod completions;
 mod demo;
+mod findings;
 mod get;
+mod hook;
 mod init;
 mod keys;
 mod list;
 mod moving;
 mod progress;
+mod scan;
 mod set;
 mod show;
 mod trust;
@@ -49,6 +52,8 @@ pub fn run(app: &App) -> Outcome {
         Command::Trust(args) => trust::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),
+        Command::Hook(args) => hook::run(&setting, args),
+        Command::Scan(args) => scan::run(&setting, args),
         Command::Demo => demo::run(),
     }
 }

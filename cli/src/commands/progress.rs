@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// From this many secrets on, work is long.
+/// From this many steps on, work is long.
 const LONG: usize = 20;
 /// How often the line changes.
 const PACE: Duration = Duration::from_millis(100);
@@ -14,24 +14,26 @@ const CLEAR: &str = "\r\x1b[K";
 
 /// The line. Many threads may tick it.
 pub struct Bar {
+    /// What is being done: `re-encrypting`.
+    doing: &'static str,
     /// When the line was last written; none where nobody watches.
     written: Option<Mutex<Option<Instant>>>,
 }
 
 impl Bar {
     /// A line that is not there yet.
-    pub fn new() -> Self {
+    pub fn new(doing: &'static str) -> Self {
         let watched = std::io::stderr().is_terminal() && !output::quiet();
-        Self { written: watched.then(Mutex::default) }
+        Self { doing, written: watched.then(Mutex::default) }
     }
 
-    /// What the core calls after each secret. A count that comes late never replaces a greater one for long: the next
+    /// What is called after each step, such as a secret. A count that comes late never replaces a greater one for long: the next
     /// one follows it in [`PACE`].
     pub fn tick(&self, done: usize, all: usize) {
         let Some(Ok(mut written)) = self.written.as_ref().filter(|_| all >= LONG).map(Mutex::try_lock) else { return };
         if written.is_none_or(|at| at.elapsed() >= PACE) {
             *written = Some(Instant::now());
-            show(&format!("{CLEAR}re-encrypting {done}/{all}"));
+            show(&format!("{CLEAR}{} {done}/{all}", self.doing));
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::terminal::Terminal;
 use agent_vault_core::metadata::Metadata;
 use agent_vault_core::vault::{SetOutcome, SetRequest};
 use agent_vault_core::{AgentName, Error, Result, SecretBytes, Timestamp, Vault};
+use agent_vault_hooks::fingerprints;
 use rand::Rng;
 use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
@@ -23,6 +24,8 @@ pub fn run(setting: &Setting, args: &Set) -> Outcome {
     let vault = setting.vault(Some(&identities))?;
     let owner = vault.unlock(&identities)?;
     let value = value(args, &vault)?;
+    // The request takes the value over, and its fingerprint is for after the change: only then is it a secret of the vault.
+    let remembered = value.as_ref().map(|value| SecretBytes::new(value.expose().to_vec()));
     let request = SetRequest {
         value,
         group: args.group.clone(),
@@ -34,7 +37,21 @@ pub fn run(setting: &Setting, args: &Set) -> Outcome {
     let outcome = owner.set(&args.path, request, args.dry_run);
     crate::setting::tell(&vault);
     tell(&outcome?, kept, args.dry_run);
+    if let Some(value) = remembered {
+        recognise(setting, &vault, args, &value);
+    }
     Ok(Code::Done)
+}
+
+/// Lets the commit hook recognise the value, or says why it will not.
+fn recognise(setting: &Setting, vault: &Vault, args: &Set, value: &SecretBytes) {
+    if let Some(reason) = fingerprints::weakness(value.expose()) {
+        output::note(&format!("  the commit hook will not recognise this value: {reason}"));
+    } else if !args.dry_run
+        && let Err(error) = fingerprints::append(&setting.context.home, vault.id(), &args.path, value)
+    {
+        output::warn(&format!("the commit hook will not recognise this value: {error}"));
+    }
 }
 
 /// The new value, from the one place that was named, else a pipe, else a prompt. `None` keeps what is there.

@@ -143,6 +143,12 @@ pub fn remembered(home: &Home) -> Result<Vec<Remembered>> {
     Ok(found)
 }
 
+/// The names of the secrets that were seen of a vault; one whose memory is damaged is left out.
+pub fn seen_names(home: &Home, vault: VaultId) -> Vec<SecretPath> {
+    let entries = std::fs::read_dir(home.vault(vault).join("seen")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some(load_unflushed::<Seen>(&entry.path()).ok()??.name)).collect()
+}
+
 /// Forgets a vault: its pin, everything seen of it, and the working copies it was in.
 ///
 /// # Errors

@@ -114,7 +114,9 @@ pub enum Command {
     #[command(after_help = "Example: agent-vault check --within 14")]
     Check(Check),
     /// Verify every signature, digest and recipient set
-    #[command(after_help = "Example: agent-vault verify")]
+    #[command(
+        after_help = "Examples:\n  agent-vault verify\n  agent-vault verify --history             (every commit that changed the vault)\n  agent-vault verify --history --since v1.4"
+    )]
     Verify(Verify),
     /// Show or change which vaults this machine trusts
     #[command(after_help = "Example: agent-vault trust show")]

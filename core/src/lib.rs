@@ -7,6 +7,7 @@ pub mod digest;
 pub mod error;
 mod escrow;
 mod folder;
+pub mod history;
 pub mod home;
 pub mod identity;
 pub mod layout;

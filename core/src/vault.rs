@@ -19,9 +19,11 @@ use std::sync::{Arc, Mutex, RwLock};
 
 mod access;
 mod agents;
+mod history;
 mod init;
 mod list;
 mod owner;
+mod past;
 mod read;
 mod session;
 mod spelling;

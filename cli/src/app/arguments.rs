@@ -244,6 +244,12 @@ pub struct Check {
 /// `verify`
 #[derive(Args)]
 pub struct Verify {
+    /// Prove, commit by commit, that nothing in the vault ever went back
+    #[arg(long)]
+    pub history: bool,
+    /// Take the state in this commit, and what lies before it, as it is
+    #[arg(long, value_name = "COMMIT", requires = "history")]
+    pub since: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,

@@ -88,6 +88,9 @@ pub struct LogEntry {
     pub signature: SignatureStatus,
     /// What happened in the vault.
     pub events: Vec<Event>,
+    /// In the history of one secret: what it was after this commit. Its `name@commit` is what `restore` takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
     /// The commit message's first line, printable. A message can say anything.
     pub message: String,
 }

@@ -5,12 +5,15 @@ mod agents;
 mod check;
 mod completions;
 mod demo;
+mod edit;
 mod get;
 mod init;
 mod keys;
 mod list;
+mod log;
 mod moving;
 mod progress;
+mod restore;
 mod set;
 mod show;
 mod trust;
@@ -46,6 +49,9 @@ pub fn run(app: &App) -> Outcome {
         Command::Revoke(args) => access::revoke(&setting, args),
         Command::Check(args) => check::run(&setting, args),
         Command::Verify(args) => verify::run(&setting, args),
+        Command::Log(args) => log::run(&setting, args),
+        Command::Edit(args) => edit::run(&setting, args),
+        Command::Restore(args) => restore::run(&setting, args),
         Command::Trust(args) => trust::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),

@@ -15,6 +15,14 @@ pub(crate) struct Doc {
     pub record: Record,
 }
 
+impl Doc {
+    /// What `log` says of it.
+    pub(crate) fn revision(&self, name: &SecretPath) -> super::Revision {
+        let value_revision = self.metadata().map(|metadata| metadata.value_revision);
+        super::Revision { name: name.clone(), revision: self.number(), value_revision }
+    }
+}
+
 /// What a document says.
 #[derive(Debug, Clone)]
 pub(crate) enum Record {

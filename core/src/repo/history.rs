@@ -32,7 +32,6 @@ pub(crate) struct Commit {
 /// Who made a commit, as the commit says: nothing of it is proven.
 pub(crate) struct Authorship {
     pub author: String,
-    pub email: String,
     /// Seconds since 1970.
     pub time: i64,
     pub summary: String,
@@ -156,7 +155,6 @@ impl Repo {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Authorship {
             author: text(author.name_bytes()),
-            email: text(author.email_bytes()),
             time: author.when().seconds(),
             summary: text(commit.message_bytes().split(|byte| *byte == b'\n').next().unwrap_or_default()),
         })
@@ -213,6 +211,18 @@ impl Repo {
             }
         }
         Ok(Some(at))
+    }
+
+    /// All files of one secret in a vault's tree.
+    pub(crate) fn secret_files(&self, tree: Oid, path: &SecretPath) -> Result<SecretFiles> {
+        let meta = layout::secret(path, Part::Meta);
+        let Some((folder, name)) = meta.rsplit_once('/') else { return Ok(SecretFiles::default()) };
+        let Some(folder) = self.entry(tree, folder)?.filter(|entry| entry.is_folder()) else {
+            return Ok(SecretFiles::default());
+        };
+        let raw = self.raw_tree(folder.oid)?;
+        let entries = parse(&raw).ok_or_else(|| malformed(folder.oid))?;
+        Ok(files(&entries, name.trim_end_matches(Part::Meta.ending()).as_bytes()))
     }
 
     fn raw_tree(&self, oid: Oid) -> Result<Vec<u8>> {

@@ -108,11 +108,18 @@ impl Vault {
                 hint: "name a commit of this branch: `agent-vault log` lists those that changed the vault".into(),
             });
         }
-        self.prove(&repo, head, since, progress)
+        self.prove(&repo, head, since, true, progress)
     }
 
-    /// The proof for the history of one commit.
-    pub(super) fn prove(&self, repo: &Repo, head: Oid, since: Option<Oid>, progress: Progress<'_>) -> Result<History> {
+    /// The proof for the history of one commit; `pinned`: its chain of roots has to hold the pinned one.
+    pub(super) fn prove(
+        &self,
+        repo: &Repo,
+        head: Oid,
+        since: Option<Oid>,
+        pinned: bool,
+        progress: Progress<'_>,
+    ) -> Result<History> {
         let order: Vec<Oid> = since.into_iter().chain(repo.order(head, since, true)?).collect();
         let past = Past::new(self);
         let mut proof = Proof::new(head, order.len());
@@ -140,7 +147,7 @@ impl Vault {
             }
         }
         let tree = trees.get(&head).copied().flatten();
-        proof.end(&past.ground(repo, tree)?, &self.trusted().pin);
+        proof.end(&past.ground(repo, tree)?, pinned.then(|| self.pin()).as_ref());
         Ok(proof.history)
     }
 }
@@ -225,12 +232,12 @@ impl Proof {
     }
 
     /// What must be so at the end of the walk.
-    fn end(&mut self, head: &Ground, pin: &crate::trust::Pin) {
+    fn end(&mut self, head: &Ground, pin: Option<&crate::trust::Pin>) {
         if !self.cut.is_empty() {
             self.history.begins = Beginning::Shallow(std::mem::take(&mut self.cut));
         }
         let reason = match head {
-            Ground::Signed(chain) if chain.holds(pin) => return,
+            Ground::Signed(chain) if pin.is_none_or(|pin| chain.holds(pin)) => return,
             Ground::Signed(_) => "its chain of roots does not hold the root that is pinned on this machine",
             Ground::Absent => "the vault is not in this commit",
             Ground::Unsigned | Ground::Broken(_) => "the vault has no valid roots in this commit",

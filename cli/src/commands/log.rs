@@ -97,6 +97,9 @@ fn phrase(event: &Event) -> (String, Option<&str>, String) {
     };
     match event {
         Event::VaultCreated { vault } => plain(format!("created the vault {vault}")),
+        Event::VaultArrived { vault } => plain(format!(
+            "brought the vault {vault} into this folder, with a past that is not in this folder's history"
+        )),
         Event::VaultSigned { vault } => plain(format!("signed the vault for the first time, as {vault}")),
         Event::VaultUnsigned => plain("changed a vault without signatures: nothing is known of it".into()),
         Event::VaultRemoved => plain("REMOVED the vault".into()),

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 pub enum Event {
     /// The vault was made.
     VaultCreated { vault: String },
+    /// The vault came into this folder with a past: the folder was moved, or its past is not here.
+    VaultArrived { vault: String },
     /// A vault without signatures got its first root.
     VaultSigned { vault: String },
     /// A vault without signatures was changed: nobody can say what is true of it.

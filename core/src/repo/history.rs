@@ -9,7 +9,7 @@ use crate::layout::{self, Part};
 use crate::name::SecretPath;
 use git2::{ErrorCode, ObjectType, Oid, Sort};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The kinds of a tree's entries (Git, `cache.h`): the upper bits of a mode.
 const KIND: u32 = 0o170_000;
@@ -17,6 +17,13 @@ const TREE: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 /// The deepest folder of a vault: `secrets` and a path's own.
 const DEPTH: usize = 1 + crate::name::MAX_DEPTH;
+
+/// The vaults that were found below a tree.
+pub(crate) type Known = HashMap<Oid, Vec<Oid>>;
+/// So many trees are remembered at most.
+const REMEMBERED: usize = 100_000;
+/// No vault is looked for in folders deeper than this: trees are hostile input.
+const DEEPEST: usize = 64;
 
 /// A commit, as far as the vault is concerned.
 #[derive(Debug, Clone)]
@@ -27,6 +34,8 @@ pub(crate) struct Commit {
     pub cut: bool,
     /// The vault's tree.
     pub tree: Option<Oid>,
+    /// Whether the commit holds the vault more than once, where that matters.
+    pub twice: bool,
 }
 
 /// Who made a commit, as the commit says: nothing of it is proven.
@@ -135,7 +144,7 @@ impl Repo {
             }
         }
         let tree = commit.tree().map_err(fail())?;
-        Ok(Commit { id, parents, cut, tree: self.folder_in(&tree)? })
+        Ok(Commit { id, parents, cut, tree: self.folder_in(&tree)?, twice: false })
     }
 
     /// The vault's folder in a commit's tree.
@@ -146,6 +155,38 @@ impl Repo {
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(fail()(error)),
         }
+    }
+
+    /// The trees of every vault with this first root in a commit, wherever it lies. `known` keeps what was found in trees
+    /// that were searched before.
+    pub(crate) fn vaults(&self, commit: Oid, first_root: Oid, known: &mut Known) -> Result<Vec<Oid>> {
+        let tree = self.git.find_commit(commit).map_err(fail())?.tree_id();
+        self.search(tree, first_root, known, 0)
+    }
+
+    fn search(&self, tree: Oid, first_root: Oid, known: &mut Known, depth: usize) -> Result<Vec<Oid>> {
+        if let Some(found) = known.get(&tree) {
+            return Ok(found.clone());
+        }
+        let raw = self.raw_tree(tree)?;
+        let mut found = Vec::new();
+        for (name, entry) in parse(&raw).ok_or_else(|| malformed(tree))? {
+            if !entry.is_folder() || depth > DEEPEST {
+                continue;
+            }
+            let is_ours = name == layout::FOLDER.as_bytes()
+                && self.entry(entry.oid, &layout::root(1))?.is_some_and(|root| root.oid == first_root);
+            if is_ours {
+                found.push(entry.oid);
+            } else {
+                found.extend(self.search(entry.oid, first_root, known, depth + 1)?);
+            }
+        }
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(tree, found.clone());
+        Ok(found)
     }
 
     /// What a commit says of its author.

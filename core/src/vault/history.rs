@@ -10,7 +10,7 @@ use crate::history::{Beginning, History, SignatureStatus, Stranger, Violation, r
 use crate::layout;
 use crate::metadata::Metadata;
 use crate::name::SecretPath;
-use crate::repo::{Commit, Differences, Repo, SecretChange};
+use crate::repo::{Commit, Differences, Known, Repo, SecretChange};
 use git2::Oid;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -125,17 +125,17 @@ impl Vault {
         let mut proof = Proof::new(head, order.len());
         let (mut trees, done) = (HashMap::with_capacity(order.len()), AtomicUsize::new(0));
         let examiner = Examiner { past: &past };
-        for portion in order.chunks(PORTION) {
-            let commits = examiner.read(portion)?;
-            trees.extend(commits.iter().map(|commit| (commit.id, commit.tree)));
+        let commits = examiner.read(repo, &order, head)?;
+        trees.extend(commits.iter().map(|commit| (commit.id, commit.tree)));
+        for portion in commits.chunks(PORTION) {
             let jobs =
-                commits.into_iter().map(|commit| job(repo, commit, &trees, since)).collect::<Result<Vec<_>>>()?;
+                portion.iter().cloned().map(|commit| job(repo, commit, &trees, since)).collect::<Result<Vec<_>>>()?;
             let verdicts: Vec<Result<Verdict>> = jobs
                 .par_iter()
                 .map_init(
                     || past.open(),
                     |repo, job| {
-                        let repo = repo.as_ref().map_err(|error| unreadable(error))?;
+                        let repo = repo.as_ref().map_err(unreadable)?;
                         let verdict = examiner.examine(repo, job)?;
                         progress(done.fetch_add(1, Ordering::Relaxed) + 1, order.len());
                         Ok(verdict)
@@ -253,16 +253,51 @@ struct Examiner<'p> {
 }
 
 impl Examiner<'_> {
-    /// Reads commits, on all cores.
-    fn read(&self, ids: &[Oid]) -> Result<Vec<Commit>> {
-        ids.par_iter()
-            .map_init(|| self.past.open(), |repo, id| repo.as_ref().map_err(|error| unreadable(error))?.commit(*id))
+    /// Reads commits, on all cores. Where the vault's folder was moved, the vault is looked for everywhere in each.
+    fn read(&self, repo: &Repo, ids: &[Oid], head: Oid) -> Result<Vec<Commit>> {
+        let commits: Vec<Commit> = ids
+            .par_iter()
+            .map_init(|| self.past.open(), |repo, id| repo.as_ref().map_err(unreadable)?.commit(*id))
+            .collect::<Result<_>>()?;
+        let trees: HashMap<Oid, Option<Oid>> = commits.iter().map(|commit| (commit.id, commit.tree)).collect();
+        let Some(Some(tree)) = trees.get(&head) else { return Ok(commits) };
+        let Some(first) = repo.entry(*tree, &layout::root(1))? else { return Ok(commits) };
+        let mut known = Known::new();
+        for commit in commits.iter().filter(|commit| commit.tree.is_some()) {
+            for parent in commit.parents.iter().filter(|parent| trees.get(parent) == Some(&None)) {
+                if !repo.vaults(*parent, first.oid, &mut known)?.is_empty() {
+                    return self.follow(commits, first.oid);
+                }
+            }
+        }
+        Ok(commits)
+    }
+
+    /// The same commits, with the vault wherever it lay. Which of two counted, nobody could say.
+    fn follow(&self, commits: Vec<Commit>, first: Oid) -> Result<Vec<Commit>> {
+        commits
+            .into_par_iter()
+            .map_init(
+                || (self.past.open(), Known::new()),
+                |(repo, known), commit| {
+                    let found = repo.as_ref().map_err(unreadable)?.vaults(commit.id, first, known)?;
+                    // Without it anywhere, what lies at its place now counts: nothing, or what has no roots yet.
+                    let tree = found.first().copied().or(commit.tree);
+                    Ok(Commit { tree, twice: found.len() > 1, ..commit })
+                },
+            )
             .collect()
     }
 
     fn examine(&self, repo: &Repo, job: &Job) -> Result<Verdict> {
         let mut verdict = Verdict::new();
         let tree = job.commit.tree;
+        if job.commit.twice {
+            verdict.wrong(
+                None,
+                "the vault was moved in this history, and lies in two folders of this commit: which one counts?",
+            );
+        }
         let changed = job.parents.is_empty() || job.parents.iter().any(|parent| *parent != tree);
         if !changed && !job.commit.cut {
             return Ok(verdict);

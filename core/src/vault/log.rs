@@ -157,7 +157,10 @@ fn happened(
     let vault = chain.id.to_string();
     match signed.first() {
         None if unsigned => events.push(Event::VaultSigned { vault }),
-        None => events.push(Event::VaultCreated { vault }),
+        None => {
+            let past = judged(past.manifest(repo, tree, &chain.root))?.is_ok_and(|(manifest, _)| manifest.serial > 1);
+            events.push(if past { Event::VaultArrived { vault } } else { Event::VaultCreated { vault } });
+        }
         Some((_, old)) => events.extend(events::roots(old, chain)),
     }
     let first = signed.first().map(|(tree, _)| *tree);

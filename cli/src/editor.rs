@@ -4,10 +4,12 @@ use agent_vault_core::{Error, Result};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The process id of the editor at work, 0 without one.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
+/// Whether a signal is ending this program.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Runs the editor to its end: `$VISUAL`, else `$EDITOR`, else `vi`. It may be a command line.
 ///
@@ -24,11 +26,20 @@ pub fn edit(file: &Path) -> Result<()> {
     RUNNING.store(child.id(), Ordering::SeqCst);
     let status = child.wait();
     RUNNING.store(0, Ordering::SeqCst);
+    while ENDING.load(Ordering::SeqCst) {
+        // The thread that watches signals ended the editor, and ends the program next.
+        std::thread::park();
+    }
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(unusable(&editor, &ending(status))),
+        Ok(status) => Err(unusable(&editor, &how(status))),
         Err(error) => Err(unusable(&editor, &error.to_string())),
     }
+}
+
+/// From here on, the end of the editor is the end of the program.
+pub fn ending() {
+    ENDING.store(true, Ordering::SeqCst);
 }
 
 /// The process id of the editor at work.
@@ -52,7 +63,7 @@ fn command(editor: &OsString, file: &Path) -> Command {
     command
 }
 
-fn ending(status: ExitStatus) -> String {
+fn how(status: ExitStatus) -> String {
     match status.code() {
         Some(126 | 127) => "it cannot be run".into(),
         Some(code) => format!("it ended with code {code}"),

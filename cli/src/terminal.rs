@@ -149,6 +149,7 @@ mod system {
 
     /// Ends the editor: it must not go on writing where everything is wiped.
     fn end(editor: u32) {
+        crate::editor::ending();
         let pid = i32::try_from(editor).ok().and_then(Pid::from_raw);
         let told = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
         let start = Instant::now();

@@ -148,7 +148,8 @@ fn a9_one_secret_frozen_inside_an_otherwise_new_state_is_named() {
 fn a7_a_commit_signed_by_somebody_else_is_named() {
     let world = revoked();
     let attacker = Attacker::new(&world);
-    let sign = format!("-c gpg.format=ssh -c user.signingkey={} -c commit.gpgsign=true", attacker.signing_key().display());
+    let sign =
+        format!("-c gpg.format=ssh -c user.signingkey={} -c commit.gpgsign=true", attacker.signing_key().display());
     world.sh(&format!("cp .agent-vault/secrets/stripe/api-key.meta .agent-vault/secrets/stripe/copy.meta; git add -A; git {sign} -c user.name=m -c user.email=m@x commit -qm x"));
     refused(&world, "HEAD", "which is no owner's key");
     refused(&world, "HEAD", "the ciphertext is missing");
@@ -186,7 +187,15 @@ fn a7_changed_roots_stripped_signatures_and_another_vault_are_named() {
         // So that there is something to open: the attacker puts back what was there.
         world.sh(&format!("git checkout -q HEAD~1 -- .agent-vault; git add -A; {MALLORY} commit -qm back"));
         refused(&world, "HEAD~1", reason);
-        refused(&world, "HEAD", if reason.contains("roots/1") || reason.contains("another") || reason.contains("removed") { "no owner signed it" } else { "" });
+        refused(
+            &world,
+            "HEAD",
+            if reason.contains("roots/1") || reason.contains("another") || reason.contains("removed") {
+                "no owner signed it"
+            } else {
+                ""
+            },
+        );
     }
 }
 
@@ -203,7 +212,9 @@ fn a4_a_tombstone_that_vanished_and_a_secret_that_vanished_are_named() {
 #[test]
 fn a4_a_history_that_was_cut_is_named() {
     let world = revoked();
-    world.sh(&format!("commit=$({MALLORY} commit-tree 'HEAD^{{tree}}' -m 'Initial commit') && git reset -q --hard $commit"));
+    world.sh(&format!(
+        "commit=$({MALLORY} commit-tree 'HEAD^{{tree}}' -m 'Initial commit') && git reset -q --hard $commit"
+    ));
     refused(&world, "HEAD", "cut off");
     refused(&world, "HEAD", "no owner signed it");
 }
@@ -211,7 +222,8 @@ fn a4_a_history_that_was_cut_is_named() {
 #[test]
 fn a8_planted_files_are_named_or_told() {
     let world = revoked();
-    world.sh(&format!("echo '* text' > .agent-vault/secrets/.gitattributes && git add -A -f && {MALLORY} commit -qm x"));
+    world
+        .sh(&format!("echo '* text' > .agent-vault/secrets/.gitattributes && git add -A -f && {MALLORY} commit -qm x"));
     refused(&world, "HEAD", "a nested file of this name");
 
     let world = revoked();

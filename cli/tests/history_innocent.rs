@@ -130,7 +130,9 @@ fn a_proof_from_a_given_commit_on_wants_a_commit_of_this_history() {
     world.set("stripe/api-key", "two");
     world.run(&format!("verify --history --since {head}")).ok().shows("2 commits, 1 change");
     world.run("verify --history --since nothing").fails(3);
-    world.sh(&format!("git checkout -q -b other HEAD~1 && echo x > x && git add x && {BOB} commit -qm x && git checkout -q main"));
+    world.sh(&format!(
+        "git checkout -q -b other HEAD~1 && echo x > x && git add x && {BOB} commit -qm x && git checkout -q main"
+    ));
     world.run("verify --history --since other").fails(7);
     world.run("verify --since HEAD").code(2);
 }
@@ -139,12 +141,23 @@ fn a_proof_from_a_given_commit_on_wants_a_commit_of_this_history() {
 fn commits_before_the_first_root_are_told_and_are_no_violation() {
     let world = World::repository();
     // What agent-vault 0.1.0 leaves: a vault without roots.
-    world.sh(&format!("mkdir -p .agent-vault/secrets/default && echo x > .agent-vault/secrets/default/x.enc && git add -A && {BOB} commit -qm old"));
-    world.sh("mv .agent-vault aside");
+    world.sh(&format!(
+        "mkdir .agent-vault && echo 'version: 1' > .agent-vault/config.yaml && git add -A && {BOB} commit -qm old"
+    ));
+    world.sh(&format!("echo '# more' >> .agent-vault/config.yaml && {BOB} commit -qam old"));
+    // The first root comes in one signed commit.
+    world.sh("rm -r .agent-vault");
     world.run("init --owner eric").ok();
-    world.sh("rm -r aside; git rm -q --cached .agent-vault/secrets/default/x.enc; true");
-    // One signed commit that puts the vault in the place of the old one.
-    let done = world.run("verify --history --json").run_code();
-    let _ = done;
-    world.run("verify --history").code.expect("an end");
+    world.set("a/b", "x");
+    let done = world.run("verify --history --json").ok().says("2 commits changed the vault before its first root");
+    let history = &done.json()["history"];
+    assert_eq!((&history["unsigned_before"], &history["signed"]), (&2.into(), &2.into()), "{done}");
+    world.run("log").ok().shows("signed the vault for the first time").shows("a vault without signatures");
+    // Going back to what was before is no innocent commit.
+    world.sh(&format!("git rm -rq .agent-vault && git checkout -q HEAD~2 -- .agent-vault && {BOB} commit -qm back && git checkout -q HEAD~1 -- .agent-vault && {BOB} commit -qm again"));
+    world
+        .run("verify --history")
+        .fails(5)
+        .says(&world.git("rev-parse HEAD~1"))
+        .says("roots and signatures were removed");
 }

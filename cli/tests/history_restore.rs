@@ -112,7 +112,9 @@ fn a3_a_forged_document_in_a_commit_is_not_restored() {
         "git rm -rq .agent-vault/roots",
         "echo x >> .agent-vault/roots/1.yaml",
     ] {
-        world.sh(&format!("git checkout -q -b forged && {forgery} && git add -A && {mallory} commit -qm x && git checkout -qf main"));
+        world.sh(&format!(
+            "git checkout -q -b forged && {forgery} && git add -A && {mallory} commit -qm x && git checkout -qf main"
+        ));
         world.run("restore stripe/api-key@forged").fails(5);
         world.git("branch -qD forged");
     }
@@ -147,7 +149,8 @@ fn log_tells_what_the_documents_say_and_never_what_a_message_says() {
     assert_eq!(done.out().lines().next().map(|line| line.contains("not signed")), Some(true), "{done}");
     assert_eq!(world.run("log -n 2 --json").ok().json().as_array().unwrap().len(), 2);
     let one = world.run("log stripe/moved --json").ok().json();
-    let revisions: Vec<u64> = one.as_array().unwrap().iter().map(|one| one["revision"]["revision"].as_u64().unwrap()).collect();
+    let revisions: Vec<u64> =
+        one.as_array().unwrap().iter().map(|one| one["revision"]["revision"].as_u64().unwrap()).collect();
     assert_eq!(revisions, [5, 4, 3, 2, 1]);
 }
 

@@ -58,6 +58,16 @@ fn a4_a_reverted_commit_is_named() {
 }
 
 #[test]
+fn a4_a_tombstone_put_back_in_place_of_what_was_made_again_is_a_rollback_for_whoever_saw_it() {
+    let world = revoked();
+    world.run("rm other/key --yes").ok();
+    world.set("other/key", "again");
+    world.sh(&format!("{MALLORY} revert --no-edit HEAD"));
+    refused(&world, "HEAD", "revision 2 took the place of revision 3");
+    world.run("verify").fails(5).says("an older state was put back");
+}
+
+#[test]
 fn a4_an_older_state_under_a_new_commit_is_named_also_when_it_was_put_right_again() {
     let world = revoked();
     world.sh(&format!("git checkout -q HEAD~3 -- .agent-vault && git rm -rq --cached .agent-vault && git add .agent-vault && {MALLORY} commit -qam 'Tidy up'"));

@@ -7,6 +7,7 @@
 mod access;
 mod fixture;
 mod harness;
+mod history;
 mod inprocess;
 mod list;
 mod machine;
@@ -56,6 +57,7 @@ const GROUPS: &[Group] = &[
     Group { name: "set", measure: write::measure },
     Group { name: "grant", measure: access::measure },
     Group { name: "list", measure: list::measure },
+    Group { name: "history", measure: history::measure },
     Group { name: "start", measure: start::measure },
 ];
 

@@ -127,6 +127,8 @@ impl Vault {
         let examiner = Examiner { past: &past };
         let commits = examiner.read(repo, &order, head)?;
         trees.extend(commits.iter().map(|commit| (commit.id, commit.tree)));
+        // Only a merge asks what descends from what; without one, nothing of it is kept.
+        proof.merging = commits.iter().any(|commit| commit.parents.len() > 1);
         for portion in commits.chunks(PORTION) {
             let jobs =
                 portion.iter().cloned().map(|commit| job(repo, commit, &trees, since)).collect::<Result<Vec<_>>>()?;
@@ -169,6 +171,7 @@ fn job(repo: &Repo, commit: Commit, trees: &HashMap<Oid, Option<Oid>>, since: Op
 struct Proof {
     history: History,
     lineage: Lineage,
+    merging: bool,
     born: bool,
     cut: Vec<String>,
 }
@@ -187,14 +190,14 @@ impl Proof {
             violations: Vec::new(),
             strangers: Vec::new(),
         };
-        Self { history, lineage: Lineage::default(), born: false, cut: Vec::new() }
+        Self { history, lineage: Lineage::default(), merging: false, born: false, cut: Vec::new() }
     }
 
     fn take(&mut self, commit: &Commit, verdict: Verdict, given: bool) {
         let id = commit.id.to_string();
-        let Self { history, lineage, born, cut } = self;
+        let Self { history, lineage, merging, born, cut } = self;
         history.documents += verdict.verified;
-        for (digest, number, parents) in &verdict.documents {
+        for (digest, number, parents) in verdict.documents.iter().filter(|_| *merging) {
             lineage.add(*digest, *number, parents);
         }
         let mut wrong = verdict.wrong;

@@ -13,7 +13,7 @@ Usage: cargo xtask bench [OPTIONS]
 
 Options:
   --quick        A tenth of the size and few runs: to try a change, not to publish
-  --only GROUP   Only these rows: get, inprocess, set, grant, list, start (may be repeated)
+  --only GROUP   Only these rows: get, inprocess, set, grant, list, history, start (may be repeated)
   --write        Store the table in docs/benchmarks.md (a full run only)
   --help         Print this text
 

@@ -128,8 +128,25 @@ pub enum Command {
     #[command(after_help = "Example: agent-vault check --within 14")]
     Check(Check),
     /// Verify every signature, digest and recipient set
-    #[command(after_help = "Example: agent-vault verify")]
+    #[command(
+        after_help = "Examples:\n  agent-vault verify\n  agent-vault verify --history             (every commit that changed the vault)\n  agent-vault verify --history --since v1.4"
+    )]
     Verify(Verify),
+    /// Tell who changed what in the vault, when, for whom, and who signed it
+    #[command(
+        after_help = "Examples:\n  agent-vault log -n 20\n  agent-vault log stripe/api-key                  (every revision, with what `restore` takes)\n\nIt is read from the signed documents, never from the commits' messages. `agent-vault verify --history` proves them."
+    )]
+    Log(Log),
+    /// Change a value in your editor
+    #[command(
+        after_help = "Example: EDITOR=nano agent-vault edit app/config.toml\n\nThe editor is $VISUAL, else $EDITOR, else vi. The file is private, lies in memory where there is a place for it\n(XDG_RUNTIME_DIR, /dev/shm), and is overwritten and removed afterwards, with whatever else the editor left beside it.\nWhat it writes elsewhere (a swap, undo or history file in your home) is the editor's to be told about.\nA newline that editors add at the end is dropped again when the value had none, or is new.\nAn editor that returns at once must be told to wait, such as EDITOR='code --wait'."
+    )]
+    Edit(Edit),
+    /// Bring a former value back, as a new revision
+    #[command(
+        after_help = "Examples:\n  agent-vault restore stripe/api-key@HEAD~3\n  agent-vault restore stripe/api-key@r7           (its revision 7)\n  agent-vault restore stripe/api-key@v1.4 --dry-run\n\nWho may read it is decided by today's policy. Keys that could read the value then and may not now stay marked."
+    )]
+    Restore(Restore),
     /// Show or change which vaults this machine trusts
     #[command(after_help = "Example: agent-vault trust show")]
     Trust(Trust),

@@ -2,8 +2,10 @@
 
 mod commands;
 mod complete;
+mod editor;
 mod exit;
 mod output;
+mod scratch;
 mod setting;
 mod table;
 mod terminal;

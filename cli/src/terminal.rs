@@ -9,6 +9,8 @@ use agent_vault_core::{Error, Result, SecretBytes};
 use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
 
+pub use system::watch_signals;
+
 /// The most bytes of an answer.
 const MAX_ANSWER: usize = 64 << 10;
 
@@ -113,12 +115,14 @@ pub fn width() -> Option<usize> {
 #[cfg(unix)]
 mod system {
     use super::*;
+    use rustix::process::{Pid, Signal, kill_process};
     use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     use signal_hook::iterator::Signals;
     use std::fs::{File, OpenOptions};
     use std::io::Write;
     use std::sync::{Mutex, MutexGuard};
+    use std::time::{Duration, Instant};
 
     /// The controlling terminal.
     pub struct Tty(File);
@@ -154,6 +158,20 @@ mod system {
         }
     }
 
+    /// How long an editor gets to end when it is told to, before its files are taken from it.
+    const FAREWELL: Duration = Duration::from_secs(2);
+
+    /// Ends the editor: it must not go on writing where everything is wiped.
+    fn end(editor: u32) {
+        crate::editor::ending();
+        let pid = i32::try_from(editor).ok().and_then(Pid::from_raw);
+        let told = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
+        let start = Instant::now();
+        while told && crate::editor::running().is_some() && start.elapsed() < FAREWELL {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The terminal whose echo is off, and how it was before.
     static SILENCED: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
@@ -170,9 +188,10 @@ mod system {
         })
     }
 
-    /// From the first hidden question to the program's end, a thread waits for the signals that end a program: a handler
-    /// that was installed once cannot be taken away again, and without the thread these signals would do nothing any more.
-    fn watch_signals() -> std::io::Result<()> {
+    /// From the first hidden question (or editor) to the program's end, a thread waits for the signals that end a program:
+    /// a handler that was installed once cannot be taken away again, and without the thread these signals would do nothing
+    /// any more. While an editor runs, Ctrl-C and Ctrl-\\ are its own.
+    pub fn watch_signals() -> std::io::Result<()> {
         static WATCHED: Mutex<bool> = Mutex::new(false);
         let mut watched = WATCHED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if *watched {
@@ -181,6 +200,13 @@ mod system {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
         std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
+                if let Some(editor) = crate::editor::running() {
+                    if matches!(signal, SIGINT | SIGQUIT) {
+                        continue;
+                    }
+                    end(editor);
+                }
+                crate::scratch::wipe_open();
                 if let Some(mut terminal) = restore() {
                     let _ = terminal.write_all(b"\n");
                 }
@@ -198,6 +224,11 @@ mod system {
 
     /// No hidden input is possible here yet, so nobody is asked.
     pub struct Tty;
+
+    /// Nothing is watched here yet.
+    pub fn watch_signals() -> std::io::Result<()> {
+        Ok(())
+    }
 
     pub fn open() -> std::io::Result<Tty> {
         Err(std::io::ErrorKind::Unsupported.into())

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! bench fixture DIR HOME SECRETS AGENTS READERS
+//! bench commits DIR HOME COMMITS
 //! bench read RECIPIENTS
 //! bench reencrypt SECRETS RECIPIENTS
 //! ```
@@ -33,10 +34,11 @@ fn main() -> Outcome<()> {
         ["fixture", dir, home, secrets, agents, readers] => {
             fixture(Path::new(dir), Path::new(home), secrets.parse()?, agents.parse()?, readers.parse()?)
         }
+        ["commits", dir, home, commits] => commits_of(Path::new(dir), Path::new(home), commits.parse()?),
         ["read", recipients] => read(recipients.parse()?),
         ["reencrypt", secrets, recipients] => reencrypt(secrets.parse()?, recipients.parse()?),
         _ => {
-            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | read RECIPIENTS | reencrypt SECRETS RECIPIENTS"
+            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | commits DIR HOME COMMITS | read RECIPIENTS | reencrypt SECRETS RECIPIENTS"
                 .into())
         }
     }
@@ -82,6 +84,19 @@ fn add_secrets(owner: &Owner<'_>, secrets: usize) -> Outcome<()> {
 
 fn secret(number: usize) -> Outcome<SecretPath> {
     Ok(format!("{GROUP}/s{number:05}").parse()?)
+}
+
+/// Sets values, over and over, until the vault that is there has this many commits more.
+fn commits_of(dir: &Path, home: &Path, commits: usize) -> Outcome<()> {
+    let context = Context::new(Home::new(home.join(".agent-vault")));
+    let key = Identities::from_file(&context.home.owner_key(), &context.prompt)?;
+    let vault = Vault::open(dir, context, Some(&key))?;
+    let owner = vault.unlock(&key)?;
+    for number in 0..commits {
+        let value = Some(SecretBytes::new(format!("{number:032x}").into_bytes()));
+        owner.set(&secret(number % 100)?, SetRequest { value, ..SetRequest::default() }, false)?;
+    }
+    Ok(())
 }
 
 /// One secret that the owner and `recipients - 1` agents can read, read by the last of them: without the hint it would

@@ -8,6 +8,7 @@ pub mod error;
 mod escrow;
 mod folder;
 pub mod hints;
+pub mod history;
 pub mod home;
 pub mod identity;
 pub mod layout;

@@ -9,8 +9,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 mod attributes;
+mod history;
 mod index;
 mod objects;
+
+pub(crate) use history::{Commit, Differences, Entry, Known, SecretChange, SecretFiles};
 
 /// File mode of a regular file, in a tree and in the index.
 const BLOB: i32 = 0o100_644;

@@ -9,7 +9,7 @@ use crate::signing::{Namespace, Signature, VerifyingKey};
 use crate::trust::Pin;
 
 /// The most roots a chain may have.
-const MAX_ROOTS: u64 = 10_000;
+pub(crate) const MAX_ROOTS: u64 = 10_000;
 
 /// The bytes of root 1, which make the vault's id; `None` in a vault without signatures.
 pub(crate) fn first(folder: &Folder) -> Result<Option<Vec<u8>>> {
@@ -43,11 +43,19 @@ pub(crate) fn forward(folder: &Folder, pin: &Pin) -> Result<Option<Pin>> {
             .ok_or_else(|| Error::tampered(&file, "it vanished while it was read"))?;
         let keys: Vec<VerifyingKey> = at.owners.iter().map(|owner| owner.signing_key.clone()).collect();
         verify(folder, number, &bytes, &keys)?;
-        let root = Root::parse(&bytes).map_err(|reason| Error::tampered(&file, reason))?;
-        if root.root != number || root.previous != Some(at.digest) {
-            return Err(Error::tampered(file, "it does not follow the root before it"));
-        }
+        let root = follow(number, at.digest, &bytes).map_err(|reason| Error::tampered(&file, reason))?;
         last = Some(Pin::new(at.vault, at.first_signer.clone(), &root, Digest::of(&bytes)));
+    }
+}
+
+/// Parses root `number`, whose signature was checked, as the successor of the root with digest `before`; `Err` says
+/// what is wrong.
+pub(crate) fn follow(number: u64, before: Digest, bytes: &[u8]) -> Result<Root, String> {
+    let root = Root::parse(bytes)?;
+    if root.root == number && root.previous == Some(before) {
+        Ok(root)
+    } else {
+        Err("it does not follow the root before it".into())
     }
 }
 

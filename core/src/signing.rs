@@ -157,12 +157,7 @@ impl Signature {
         message: &[u8],
         keys: impl IntoIterator<Item = &'k VerifyingKey>,
     ) -> Result<&'k VerifyingKey, String> {
-        if self.0.namespace() != namespace.as_str()
-            || self.0.hash_alg() != HashAlg::Sha512
-            || !self.0.reserved().is_empty()
-        {
-            return Err(format!("its signature was not made for {}", namespace.as_str()));
-        }
+        self.check_purpose(namespace)?;
         let key = keys.into_iter().find(|key| key.key.key_data() == self.0.public_key()).ok_or_else(|| {
             format!(
                 "it is signed by {}, which is no owner's key",
@@ -173,6 +168,26 @@ impl Signature {
             .verify(namespace.as_str(), message, &self.0)
             .map(|()| key)
             .map_err(|_| "its signature does not fit its content: it was altered".into())
+    }
+}
+
+impl Signature {
+    fn check_purpose(&self, namespace: Namespace) -> Result<(), String> {
+        if self.0.namespace() != namespace.as_str()
+            || self.0.hash_alg() != HashAlg::Sha512
+            || !self.0.reserved().is_empty()
+        {
+            return Err(format!("its signature was not made for {}", namespace.as_str()));
+        }
+        Ok(())
+    }
+
+    /// Checks this signature over `message` with whatever key made it, and returns that key: whose it is, the caller
+    /// has to ask.
+    pub(crate) fn signer(&self, namespace: Namespace, message: &[u8]) -> Result<VerifyingKey, String> {
+        let key = VerifyingKey::from_data(self.0.public_key().clone());
+        self.verify(namespace, message, [&key])?;
+        Ok(key)
     }
 }
 

@@ -19,10 +19,14 @@ use std::sync::{Arc, Mutex, RwLock};
 
 mod access;
 mod agents;
+mod history;
 mod init;
 mod list;
+mod log;
 mod owner;
+mod past;
 mod read;
+mod restore;
 mod session;
 mod spelling;
 mod verify;
@@ -34,6 +38,7 @@ pub use init::{Initialised, init};
 pub use list::{Listing, Row};
 pub use owner::Owner;
 pub use read::Secret;
+pub use restore::{Former, Restored};
 pub use verify::Counts;
 pub use write::{SetOutcome, SetRequest};
 

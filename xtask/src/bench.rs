@@ -9,6 +9,7 @@ mod complete;
 mod fixture;
 mod growth;
 mod harness;
+mod history;
 mod hook;
 mod inprocess;
 mod list;
@@ -60,6 +61,7 @@ const GROUPS: &[Group] = &[
     Group { name: "grant", measure: access::measure },
     Group { name: "list", measure: list::measure },
     Group { name: "complete", measure: complete::measure },
+    Group { name: "history", measure: history::measure },
     Group { name: "start", measure: start::measure },
     Group { name: "growth", measure: growth::measure },
     Group { name: "hook", measure: hook::measure },

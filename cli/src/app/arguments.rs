@@ -1,6 +1,7 @@
 //! The arguments of each command.
 
-use agent_vault_core::{AgentName, GroupName, OwnerName, SecretPath};
+use agent_vault_core::vault::Former;
+use agent_vault_core::{AgentName, Error, GroupName, OwnerName, SecretPath};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -247,9 +248,68 @@ pub struct Check {
 /// `verify`
 #[derive(Args)]
 pub struct Verify {
+    /// Prove, commit by commit, that nothing in the vault ever went back
+    #[arg(long)]
+    pub history: bool,
+    /// Take the state in this commit, and what lies before it, as it is
+    #[arg(long, value_name = "COMMIT", requires = "history")]
+    pub since: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,
+}
+
+/// `log`
+#[derive(Args)]
+pub struct Log {
+    /// Only this secret, by its former names too
+    pub path: Option<SecretPath>,
+    /// At most this many commits
+    #[arg(short = 'n', long, value_name = "N")]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `edit`
+#[derive(Args)]
+pub struct Edit {
+    /// The secret; one that is not there is made
+    pub path: SecretPath,
+}
+
+/// `restore`
+#[derive(Args)]
+pub struct Restore {
+    /// The secret, and where its value is taken from: a commit in any way that Git knows, or r7 for revision 7
+    #[arg(value_name = "PATH@COMMIT")]
+    pub former: FormerValue,
+    /// Change nothing; say what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `PATH@COMMIT`
+#[derive(Clone)]
+pub struct FormerValue {
+    /// The secret.
+    pub path: SecretPath,
+    /// Which of its values.
+    pub which: Former,
+}
+
+impl std::str::FromStr for FormerValue {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (path, which) =
+            text.split_once('@').filter(|(_, which)| !which.is_empty()).ok_or_else(|| Error::Usage {
+                message: "no commit is named".into(),
+                hint: "give PATH@COMMIT or PATH@r7; `agent-vault log PATH` lists them".into(),
+            })?;
+        let Ok(which) = which.parse();
+        Ok(Self { path: path.parse()?, which })
+    }
 }
 
 /// `trust`

@@ -5,14 +5,17 @@ mod agents;
 mod check;
 mod completions;
 mod demo;
+mod edit;
 mod findings;
 mod get;
 mod hook;
 mod init;
 mod keys;
 mod list;
+mod log;
 mod moving;
 mod progress;
+mod restore;
 mod scan;
 mod set;
 mod show;
@@ -49,6 +52,9 @@ pub fn run(app: &App) -> Outcome {
         Command::Revoke(args) => access::revoke(&setting, args),
         Command::Check(args) => check::run(&setting, args),
         Command::Verify(args) => verify::run(&setting, args),
+        Command::Log(args) => log::run(&setting, args),
+        Command::Edit(args) => edit::run(&setting, args),
+        Command::Restore(args) => restore::run(&setting, args),
         Command::Trust(args) => trust::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),

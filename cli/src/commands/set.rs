@@ -32,6 +32,7 @@ pub fn run(setting: &Setting, args: &Set) -> Outcome {
         agents: args.agents.as_deref().map(agents).transpose()?,
         expires: args.expires.as_deref().map(|text| expiry(text, (setting.context.clock)())).transpose()?,
         description: args.description.as_ref().map(|text| Some(text.clone()).filter(|text| !text.is_empty())),
+        ..SetRequest::default()
     };
     let kept = request.value.is_none();
     let outcome = owner.set(&args.path, request, args.dry_run);
@@ -134,7 +135,7 @@ impl Input {
 }
 
 /// Reads a value whole, into memory that is wiped.
-fn read(input: impl Read) -> std::io::Result<SecretBytes> {
+pub(super) fn read(input: impl Read) -> std::io::Result<SecretBytes> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
     let mut input = input.take(MAX_READ);
     let mut chunk = Zeroizing::new([0u8; 16 << 10]);

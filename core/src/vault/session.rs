@@ -90,6 +90,11 @@ impl<'o> Session<'o> {
         self.vault.survey(&self.trusted)?.first_violation().map_or(Ok(()), Err)
     }
 
+    /// The commit that this session builds on, and the repository it is in.
+    pub(super) fn base(&self) -> (&Repo, Option<git2::Oid>) {
+        (self.txn.repo(), self.txn.head().commit)
+    }
+
     /// The files of the vault in the commit that this session builds on.
     pub(super) fn committed(&self) -> Result<std::collections::BTreeMap<String, git2::Oid>> {
         let repo = self.txn.repo();

@@ -240,10 +240,13 @@ impl Vault {
         let gone = if parts.contains(&Part::Gone) { self.read_tombstone(path, trusted)? } else { None };
         counts.signatures += usize::from(gone.is_some());
         if !parts.contains(&Part::Meta) {
-            return match parts.contains(&Part::Enc) {
-                true => Err(Error::tampered(file(Part::Enc), "it has no signed metadata: an orphan")),
-                false => Ok((None, counts)),
-            };
+            if parts.contains(&Part::Enc) {
+                return Err(Error::tampered(file(Part::Enc), "it has no signed metadata: an orphan"));
+            }
+            if let Some((gone, digest)) = gone {
+                self.check_age(Part::Gone, Seen { name: path.clone(), revision: gone.revision, digest })?;
+            }
+            return Ok((None, counts));
         }
         let (metadata, meta_digest) = self.verified_metadata(path, trusted)?;
         counts.signatures += 1;

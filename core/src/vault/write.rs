@@ -28,6 +28,8 @@ pub struct SetRequest {
     pub expires: Option<Option<Timestamp>>,
     /// One line for people; `Some(None)` clears it.
     pub description: Option<Option<String>>,
+    /// The revision that is to be replaced, 0 for a secret that is not there; without one, whatever is there.
+    pub expect: Option<u64>,
 }
 
 /// What `set` did, or would do.
@@ -46,9 +48,9 @@ pub struct SetOutcome {
 }
 
 /// What is decided for one secret under a session's policy, before anything is encrypted.
-struct Decision {
+pub(super) struct Decision {
     created: bool,
-    next: Metadata,
+    pub(super) next: Metadata,
     content: Content,
     gains: Vec<String>,
     loses: Vec<String>,
@@ -82,7 +84,8 @@ impl Owner<'_> {
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::NotFound`] (an agent, or the secret when there is no value),
-    /// [`Error::Conflict`] when another name differs only in case; and those of every write.
+    /// [`Error::Conflict`] when another name differs only in case, or when it is not the expected revision that is there;
+    /// and those of every write.
     pub fn set(&self, path: &SecretPath, request: SetRequest, dry_run: bool) -> Result<SetOutcome> {
         request.check()?;
         let session = self.begin()?;
@@ -221,7 +224,7 @@ impl Session<'_> {
     }
 
     /// Decides what becomes of one secret. Nothing is encrypted yet.
-    fn decide(
+    pub(super) fn decide(
         &self,
         policy: &Policy<'_>,
         spellings: &mut Spellings<'_>,
@@ -232,7 +235,9 @@ impl Session<'_> {
         for agent in request.agents.iter().flatten() {
             self.require_agent(agent)?;
         }
-        match self.metadata(path)? {
+        let found = self.metadata(path)?;
+        check_expected(path, request.expect, found.as_ref().map_or(0, |(current, _)| current.revision))?;
+        match found {
             Some((current, digest)) => Ok(self.change(policy, current, digest, request)),
             None => {
                 let decision = self.create(policy, path, request)?;
@@ -315,7 +320,7 @@ impl Session<'_> {
 
 impl Sealer<'_> {
     /// Carries a decision out: encrypts, signs and stages.
-    fn write(&self, policy: &Policy<'_>, decision: Decision) -> Result<SetOutcome> {
+    pub(super) fn write(&self, policy: &Policy<'_>, decision: Decision) -> Result<SetOutcome> {
         let Decision { created, next, content, gains, loses } = decision;
         let readers = |next: &Metadata| policy.readers(&next.group, &next.agents);
         let metadata = match content {
@@ -335,6 +340,20 @@ impl Sealer<'_> {
             }
         };
         Ok(SetOutcome { created, metadata, gains, loses, commit: None })
+    }
+}
+
+/// Refuses to replace another revision than the one that the caller has seen.
+fn check_expected(path: &SecretPath, expected: Option<u64>, found: u64) -> Result<()> {
+    match expected {
+        Some(expected) if expected != found => Err(Error::Conflict {
+            message: match found {
+                0 => format!("{path} was removed meanwhile"),
+                found => format!("{path} was changed meanwhile: it has revision {found} now, not {expected}"),
+            },
+            hint: "look at what is there now, then try again; nothing was changed".into(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -99,6 +99,16 @@ impl InProcess {
         )
     }
 
+    /// Makes so many commits more in a vault, each a new value of one of its first 100 secrets.
+    ///
+    /// # Errors
+    ///
+    /// When the example fails.
+    pub fn commits(&self, place: &Place, commits: usize) -> Result<(), Failure> {
+        let mut command = place.command(&self.program);
+        fixture::run(command.arg("commits").args([&place.dir, &place.home]).arg(commits.to_string()))
+    }
+
     /// How long so many secrets take to decrypt and encrypt, on all cores and nothing else.
     ///
     /// # Errors

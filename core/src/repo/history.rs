@@ -1,0 +1,442 @@
+//! Git's history of the vault's folder: the commits, the vault's tree in each, and what differs between two trees.
+//!
+//! Trees are hostile input like everything else: they are read raw, and one that Git itself would not write (entries
+//! out of order, or twice) is refused, so that nobody can make two readers see two vaults in it.
+
+use super::Repo;
+use crate::error::{Error, Result};
+use crate::layout::{self, Part};
+use crate::name::SecretPath;
+use git2::{ErrorCode, ObjectType, Oid, Sort};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+/// The kinds of a tree's entries (Git, `cache.h`): the upper bits of a mode.
+const KIND: u32 = 0o170_000;
+const TREE: u32 = 0o040_000;
+const FILE: u32 = 0o100_000;
+/// The deepest folder of a vault: `secrets` and a path's own.
+const DEPTH: usize = 1 + crate::name::MAX_DEPTH;
+
+/// The vaults that were found below a tree.
+pub(crate) type Known = HashMap<Oid, Vec<Oid>>;
+/// So many trees are remembered at most.
+const REMEMBERED: usize = 100_000;
+/// No vault is looked for in folders deeper than this: trees are hostile input.
+const DEEPEST: usize = 64;
+
+/// A commit, as far as the vault is concerned.
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    pub id: Oid,
+    pub parents: Vec<Oid>,
+    /// Its parents are not in this (shallow) clone.
+    pub cut: bool,
+    /// The vault's tree.
+    pub tree: Option<Oid>,
+    /// Whether the commit holds the vault more than once, where that matters.
+    pub twice: bool,
+}
+
+/// Who made a commit, as the commit says: nothing of it is proven.
+pub(crate) struct Authorship {
+    pub author: String,
+    /// Seconds since 1970.
+    pub time: i64,
+    pub summary: String,
+}
+
+/// One entry of a tree: what it is and which object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    mode: u32,
+    pub oid: Oid,
+}
+
+impl Entry {
+    /// Whether it is a file, executable or not; all else (a link, another repository) no vault has.
+    pub(crate) fn is_file(self) -> bool {
+        self.mode & KIND == FILE
+    }
+
+    fn is_folder(self) -> bool {
+        self.mode & KIND == TREE
+    }
+
+    /// Whether the content is the same; whether a file may be executed is nobody's concern.
+    fn same(self, other: Self) -> bool {
+        self.oid == other.oid && self.mode & KIND == other.mode & KIND
+    }
+}
+
+/// The files of one secret in a tree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct SecretFiles {
+    pub enc: Option<Entry>,
+    pub meta: Option<Entry>,
+    pub gone: Option<Entry>,
+}
+
+impl SecretFiles {
+    fn slot(&mut self, part: Part) -> &mut Option<Entry> {
+        match part {
+            Part::Enc => &mut self.enc,
+            Part::Meta => &mut self.meta,
+            Part::Gone => &mut self.gone,
+        }
+    }
+
+    /// Whether all of them are the same.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let same = |a: Option<Entry>, b: Option<Entry>| match (a, b) {
+            (Some(a), Some(b)) => a.same(b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        same(self.enc, other.enc) && same(self.meta, other.meta) && same(self.gone, other.gone)
+    }
+}
+
+/// A secret that differs between two trees: all its files in both.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SecretChange {
+    pub old: SecretFiles,
+    pub new: SecretFiles,
+}
+
+/// What differs between two trees of a vault.
+#[derive(Debug, Default)]
+pub(crate) struct Differences {
+    pub secrets: BTreeMap<SecretPath, SecretChange>,
+    /// Every other file, old and new.
+    pub others: BTreeMap<String, (Option<Entry>, Option<Entry>)>,
+}
+
+fn fail() -> impl FnOnce(git2::Error) -> Error {
+    Error::git("read the history")
+}
+
+impl Repo {
+    /// The commits that can be reached from `tip` and not from `hidden`, parents before their children if `oldest_first`.
+    pub(crate) fn order(&self, tip: Oid, hidden: Option<Oid>, oldest_first: bool) -> Result<Vec<Oid>> {
+        let mut walk = self.git.revwalk().map_err(fail())?;
+        let sorting = if oldest_first { Sort::TOPOLOGICAL | Sort::REVERSE } else { Sort::TOPOLOGICAL | Sort::TIME };
+        walk.set_sorting(sorting).map_err(fail())?;
+        walk.push(tip).map_err(fail())?;
+        if let Some(hidden) = hidden {
+            walk.hide(hidden).map_err(fail())?;
+        }
+        walk.collect::<std::result::Result<_, _>>().map_err(fail())
+    }
+
+    /// One commit.
+    pub(crate) fn commit(&self, id: Oid) -> Result<Commit> {
+        let commit = self.git.find_commit(id).map_err(fail())?;
+        let mut parents: Vec<Oid> = commit.parent_ids().collect();
+        let mut cut = false;
+        if self.git.is_shallow() {
+            let odb = self.git.odb().map_err(fail())?;
+            let lines = commit.raw_header_bytes().split(|byte| *byte == b'\n');
+            let named = lines.filter(|line| line.starts_with(b"parent ")).count();
+            cut = parents.iter().filter(|parent| odb.exists(**parent)).count() < named;
+            if cut {
+                // As Git does: a commit at the edge of a shallow clone has no parents.
+                parents.clear();
+            }
+        }
+        let tree = commit.tree().map_err(fail())?;
+        Ok(Commit { id, parents, cut, tree: self.folder_in(&tree)?, twice: false })
+    }
+
+    /// The vault's folder in a commit's tree.
+    fn folder_in(&self, tree: &git2::Tree<'_>) -> Result<Option<Oid>> {
+        match tree.get_path(std::path::Path::new(self.prefix.trim_end_matches('/'))) {
+            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => Ok(Some(entry.id())),
+            Ok(_) => Ok(None),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(fail()(error)),
+        }
+    }
+
+    /// The trees of every vault with this first root in a commit, wherever it lies. `known` keeps what was found in trees
+    /// that were searched before.
+    pub(crate) fn vaults(&self, commit: Oid, first_root: Oid, known: &mut Known) -> Result<Vec<Oid>> {
+        let tree = self.git.find_commit(commit).map_err(fail())?.tree_id();
+        self.search(tree, first_root, known, 0)
+    }
+
+    fn search(&self, tree: Oid, first_root: Oid, known: &mut Known, depth: usize) -> Result<Vec<Oid>> {
+        if let Some(found) = known.get(&tree) {
+            return Ok(found.clone());
+        }
+        let raw = self.raw_tree(tree)?;
+        let mut found = Vec::new();
+        for (name, entry) in parse(&raw).ok_or_else(|| malformed(tree))? {
+            if !entry.is_folder() || depth > DEEPEST {
+                continue;
+            }
+            let is_ours = name == layout::FOLDER.as_bytes()
+                && self.entry(entry.oid, &layout::root(1))?.is_some_and(|root| root.oid == first_root);
+            if is_ours {
+                found.push(entry.oid);
+            } else {
+                found.extend(self.search(entry.oid, first_root, known, depth + 1)?);
+            }
+        }
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(tree, found.clone());
+        Ok(found)
+    }
+
+    /// What a commit says of its author.
+    pub(crate) fn authorship(&self, id: Oid) -> Result<Authorship> {
+        let commit = self.git.find_commit(id).map_err(fail())?;
+        let author = commit.author();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Authorship {
+            author: text(author.name_bytes()),
+            time: author.when().seconds(),
+            summary: text(commit.message_bytes().split(|byte| *byte == b'\n').next().unwrap_or_default()),
+        })
+    }
+
+    /// A commit's signature, armored, and the bytes that it is over; none where it has no signature.
+    pub(crate) fn signature_of(&self, id: Oid) -> Result<Option<(String, Vec<u8>)>> {
+        match self.git.extract_signature(&id, None) {
+            Ok((signature, content)) => {
+                let armored = String::from_utf8_lossy(&signature).trim_end().to_owned() + "\n";
+                Ok(Some((armored, content.to_vec())))
+            }
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(fail()(error)),
+        }
+    }
+
+    /// The commit that a person means by `HEAD~3`, a branch, a tag or the beginning of an id.
+    pub(crate) fn find_commit(&self, spec: &str) -> Result<Oid> {
+        let found = self.git.revparse_single(spec).and_then(|object| object.peel_to_commit());
+        found.map(|commit| commit.id()).map_err(|_| Error::NotFound {
+            what: "commit",
+            name: crate::error::printable(spec),
+            near: None,
+        })
+    }
+
+    /// Whether one commit can be reached from another.
+    pub(crate) fn reaches(&self, from: Oid, commit: Oid) -> Result<bool> {
+        Ok(from == commit || self.git.graph_descendant_of(from, commit).map_err(fail())?)
+    }
+
+    /// A file's content; `None` when it has more than `limit` bytes or is no file.
+    pub(crate) fn content(&self, oid: Oid, limit: u64) -> Result<Option<Vec<u8>>> {
+        let odb = self.git.odb().map_err(fail())?;
+        let (size, kind) = odb.read_header(oid).map_err(fail())?;
+        if kind != ObjectType::Blob || size as u64 > limit {
+            return Ok(None);
+        }
+        Ok(Some(odb.read(oid).map_err(fail())?.data().to_vec()))
+    }
+
+    /// A file or folder in a vault's tree.
+    pub(crate) fn entry(&self, tree: Oid, path: &str) -> Result<Option<Entry>> {
+        let mut at = Entry { mode: TREE, oid: tree };
+        for part in path.split('/') {
+            if !at.is_folder() {
+                return Ok(None);
+            }
+            let raw = self.raw_tree(at.oid)?;
+            match parse(&raw).ok_or_else(|| malformed(at.oid))?.into_iter().find(|(name, _)| *name == part.as_bytes()) {
+                Some((_, entry)) => at = entry,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(at))
+    }
+
+    /// All files of one secret in a vault's tree.
+    pub(crate) fn secret_files(&self, tree: Oid, path: &SecretPath) -> Result<SecretFiles> {
+        let meta = layout::secret(path, Part::Meta);
+        let Some((folder, name)) = meta.rsplit_once('/') else { return Ok(SecretFiles::default()) };
+        let Some(folder) = self.entry(tree, folder)?.filter(|entry| entry.is_folder()) else {
+            return Ok(SecretFiles::default());
+        };
+        let raw = self.raw_tree(folder.oid)?;
+        let entries = parse(&raw).ok_or_else(|| malformed(folder.oid))?;
+        Ok(files(&entries, name.trim_end_matches(Part::Meta.ending()).as_bytes()))
+    }
+
+    fn raw_tree(&self, oid: Oid) -> Result<Vec<u8>> {
+        let odb = self.git.odb().map_err(fail())?;
+        let object = odb.read(oid).map_err(fail())?;
+        if object.kind() != ObjectType::Tree {
+            return Err(malformed(oid));
+        }
+        Ok(object.data().to_vec())
+    }
+
+    /// What differs between two trees of a vault; without an old one, everything that the new one holds.
+    pub(crate) fn differences(&self, old: Option<Oid>, new: Option<Oid>) -> Result<Differences> {
+        let mut found = Differences::default();
+        self.compare("", [old, new], &mut found, 0)?;
+        Ok(found)
+    }
+
+    fn compare(&self, folder: &str, trees: [Option<Oid>; 2], found: &mut Differences, depth: usize) -> Result<()> {
+        if trees[0] == trees[1] {
+            return Ok(());
+        }
+        if depth > DEPTH {
+            let (old, new) = (trees[0], trees[1]);
+            let entry = |oid: Option<Oid>| oid.map(|oid| Entry { mode: TREE, oid });
+            found.others.insert(folder.trim_end_matches('/').to_owned(), (entry(old), entry(new)));
+            return Ok(());
+        }
+        let raw = |tree: Option<Oid>| tree.map_or(Ok(Vec::new()), |oid| self.raw_tree(oid));
+        let (old_bytes, new_bytes) = (raw(trees[0])?, raw(trees[1])?);
+        let entries = |bytes, oid: Option<Oid>| parse(bytes).ok_or_else(|| malformed(oid.unwrap_or(Oid::ZERO_SHA1)));
+        let (old, new) = (entries(&old_bytes, trees[0])?, entries(&new_bytes, trees[1])?);
+        let name = |name: &[u8]| format!("{folder}{}", String::from_utf8_lossy(name));
+        for pair in join(&old, &new) {
+            match pair {
+                (_, Some(a), Some(b)) if a.same(b) => {}
+                (part, a, b) => {
+                    let folder_of =
+                        |entry: Option<Entry>| entry.filter(|entry| entry.is_folder()).map(|entry| entry.oid);
+                    let file_of = |entry: Option<Entry>| entry.filter(|entry| !entry.is_folder());
+                    let relative = name(part);
+                    if folder_of(a).is_some() || folder_of(b).is_some() {
+                        self.compare(&format!("{relative}/"), [folder_of(a), folder_of(b)], found, depth + 1)?;
+                    }
+                    let (a, b) = (file_of(a), file_of(b));
+                    if a.is_none() && b.is_none() {
+                        continue;
+                    }
+                    match layout::parse_secret(&relative) {
+                        Some((path, _)) => {
+                            let stem = part.rsplitn(2, |byte| *byte == b'.').nth(1).unwrap_or_default();
+                            found
+                                .secrets
+                                .entry(path)
+                                .or_insert_with(|| SecretChange { old: files(&old, stem), new: files(&new, stem) });
+                        }
+                        None => drop(found.others.insert(relative, (a, b))),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn malformed(oid: Oid) -> Error {
+    fail()(git2::Error::from_str(&format!("the tree {oid} is one that Git does not write")))
+}
+
+type Listed<'t> = (&'t [u8], Entry);
+
+/// All files of the secret whose names begin with `stem`.
+fn files(entries: &[Listed<'_>], stem: &[u8]) -> SecretFiles {
+    let mut found = SecretFiles::default();
+    for part in [Part::Enc, Part::Meta, Part::Gone] {
+        let name = [stem, part.ending().as_bytes()].concat();
+        let at = entries.binary_search_by(|(other, entry)| order((other, entry.is_folder()), (&name, false)));
+        *found.slot(part) = at.ok().map(|at| entries[at].1);
+    }
+    found
+}
+
+/// Git's order of a tree's entries: a folder counts as if its name ended with a slash (Git, `base_name_compare`).
+fn order(a: (&[u8], bool), b: (&[u8], bool)) -> Ordering {
+    let end = |folder: bool| if folder { b'/' } else { 0 };
+    let common = a.0.len().min(b.0.len());
+    a.0[..common].cmp(&b.0[..common]).then_with(|| {
+        let next = |(name, folder): (&[u8], bool)| name.get(common).copied().unwrap_or_else(|| end(folder));
+        next(a).cmp(&next(b)).then_with(|| a.0.len().cmp(&b.0.len()))
+    })
+}
+
+/// The entries of a tree object: `mode SP name NUL id`. `None` for what Git does not write.
+fn parse(mut raw: &[u8]) -> Option<Vec<Listed<'_>>> {
+    let mut entries: Vec<Listed<'_>> = Vec::with_capacity(raw.len() / 40);
+    while !raw.is_empty() {
+        let blank = memchr::memchr(b' ', &raw[..raw.len().min(8)])?;
+        let mode = u32::from_str_radix(std::str::from_utf8(&raw[..blank]).ok()?, 8).ok()?;
+        let end = memchr::memchr(0, raw)?;
+        let (name, id) = (raw.get(blank + 1..end)?, raw.get(end + 1..end + 21)?);
+        let entry = Entry { mode, oid: Oid::from_bytes(id).ok()? };
+        if name.is_empty() || name.contains(&b'/') {
+            return None;
+        }
+        if let Some((last, before)) = entries.last()
+            && order((last, before.is_folder()), (name, entry.is_folder())) != Ordering::Less
+        {
+            return None;
+        }
+        entries.push((name, entry));
+        raw = &raw[end + 21..];
+    }
+    Some(entries)
+}
+
+/// The entries of two trees side by side.
+fn join<'t>(old: &[Listed<'t>], new: &[Listed<'t>]) -> Vec<(&'t [u8], Option<Entry>, Option<Entry>)> {
+    let (mut at, mut beside, mut joined) = (0, 0, Vec::new());
+    while at < old.len() || beside < new.len() {
+        let side = match (old.get(at), new.get(beside)) {
+            (Some(a), Some(b)) => order((a.0, a.1.is_folder()), (b.0, b.1.is_folder())),
+            (Some(_), None) => Ordering::Less,
+            _ => Ordering::Greater,
+        };
+        match side {
+            Ordering::Equal => {
+                if !old[at].1.same(new[beside].1) {
+                    joined.push((old[at].0, Some(old[at].1), Some(new[beside].1)));
+                }
+                (at, beside) = (at + 1, beside + 1);
+            }
+            Ordering::Less => {
+                joined.push((old[at].0, Some(old[at].1), None));
+                at += 1;
+            }
+            Ordering::Greater => {
+                joined.push((new[beside].0, None, Some(new[beside].1)));
+                beside += 1;
+            }
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(entries: &[(&str, &str)]) -> Vec<u8> {
+        let entry = |(mode, name): &(&str, &str)| [mode.as_bytes(), b" ", name.as_bytes(), b"\0", &[7; 20]].concat();
+        entries.iter().flat_map(entry).collect()
+    }
+
+    #[test]
+    fn a_tree_that_git_would_not_write_is_refused() {
+        assert!(parse(&tree(&[("100644", "a.enc"), ("40000", "a"), ("100644", "a0")])).is_some());
+        for hostile in [
+            [("100644", "b"), ("100644", "a")],
+            [("100644", "a"), ("100644", "a")],
+            [("100644", "a"), ("100644", "b/c")],
+            [("100644", ""), ("100644", "a")],
+            [("rubbish", "a"), ("100644", "b")],
+        ] {
+            assert!(parse(&tree(&hostile)).is_none(), "{hostile:?}");
+        }
+        let whole = tree(&[("100644", "a")]);
+        assert!((1..whole.len()).all(|end| parse(&whole[..end]).is_none()));
+    }
+
+    #[test]
+    fn a_folder_sorts_as_if_its_name_ended_with_a_slash() {
+        assert_eq!(order((b"a", true), (b"a.enc", false)), Ordering::Greater);
+        assert_eq!(order((b"a", false), (b"a.enc", false)), Ordering::Less);
+        assert_eq!(order((b"a", true), (b"a0", false)), Ordering::Less);
+    }
+}

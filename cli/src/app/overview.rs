@@ -8,12 +8,14 @@ pub const WIDTH: usize = 80;
 
 /// The commands by task, in the order of a story. A test sees that every command stands in exactly one group.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Begin", &["demo", "init"]),
-    ("Secrets", &["set", "get", "list", "show", "mv", "rm"]),
+    ("Begin", &["demo", "init", "upgrade"]),
+    ("Secrets", &["set", "get", "list", "show", "edit", "mv", "rm"]),
     (
         "Agents and access",
         &["add-agent", "grant", "revoke", "list-agents", "remove-agent", "recover-agent", "restore-agent"],
     ),
+    ("History", &["log", "restore"]),
+    ("Your repository", &["hook", "scan"]),
     ("Trust and audit", &["check", "verify", "whoami", "trust"]),
     ("Your shell", &["completions", "help"]),
 ];

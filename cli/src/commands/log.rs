@@ -39,14 +39,14 @@ fn told(entry: &LogEntry, coloured: bool, width: usize) -> String {
     let time = entry.time.map_or_else(|| "no time".into(), |time| time.to_string()[..16].replace('T', " "));
     let (signed, style) = match &entry.signature {
         SignatureStatus::Good { owner } => (format!("signed by {owner}"), Style::Plain),
-        SignatureStatus::Unsigned => ("not signed".into(), Style::Yellow),
+        SignatureStatus::Unsigned => ("not signed".into(), Style::Magenta),
         SignatureStatus::UnknownKey { fingerprint: Some(key) } => {
             (format!("signed by {key}, no owner's key"), Style::Red)
         }
-        SignatureStatus::UnknownKey { fingerprint: None } => ("signed by no owner's key".into(), Style::Yellow),
+        SignatureStatus::UnknownKey { fingerprint: None } => ("signed by no owner's key".into(), Style::Magenta),
         SignatureStatus::Bad => ("BAD signature: the commit was altered".into(), Style::Red),
     };
-    let id = Style::Yellow.paint(&entry.commit[..12], coloured);
+    let id = Style::Magenta.paint(&entry.commit[..12], coloured);
     let revision = entry.revision.as_ref().map(|revision| format!("  r{}", revision.revision)).unwrap_or_default();
     let author = output::one_line(&entry.author);
     let mut out = format!(

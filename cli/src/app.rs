@@ -116,6 +116,9 @@ pub enum Command {
     /// Verify every signature, digest and recipient set
     #[command(after_help = "Example: agent-vault verify")]
     Verify(Verify),
+    /// Sign a vault of agent-vault 0.1.0: show who can read what, then do it in one commit
+    #[command(after_help = "Examples:\n  agent-vault upgrade --dry-run\n  agent-vault upgrade --yes")]
+    Upgrade(Upgrade),
     /// Show or change which vaults this machine trusts
     #[command(after_help = "Example: agent-vault trust show")]
     Trust(Trust),

@@ -35,9 +35,14 @@ impl Home {
 
     /// A free place for an agent's key: `agents/<name>.key`, or with the key's id when another key has that name.
     pub(crate) fn free_agent_key(&self, agent: &AgentName, id: &str) -> PathBuf {
-        let agents = self.dir.join("agents");
-        let plain = agents.join(format!("{agent}.key"));
-        if plain.symlink_metadata().is_err() { plain } else { agents.join(format!("{agent}-{}.key", &id[..8])) }
+        let plain = self.agent_key(agent);
+        let other = || plain.with_file_name(format!("{agent}-{}.key", &id[..8]));
+        if plain.symlink_metadata().is_err() { plain } else { other() }
+    }
+
+    /// Where the first key of an agent of that name lies, here as in 0.1.0.
+    pub(crate) fn agent_key(&self, agent: &AgentName) -> PathBuf {
+        self.dir.join("agents").join(format!("{agent}.key"))
     }
 
     /// What is remembered of a vault.

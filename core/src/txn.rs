@@ -251,7 +251,7 @@ fn finish(
     // What is acknowledged is where the branch is.
     flush::named(&repo.reference_file(&journal.branch))?;
     // New files first, the tombstone before the pair it replaces: a reader never finds a name with nothing behind it.
-    for target in &journal.files {
+    for target in in_order(&journal.files) {
         if let Some(new) = &target.new {
             let staged = workshop.staged(new.stage);
             if staged.exists() {
@@ -272,6 +272,13 @@ fn finish(
     journal::remove(&workshop.journal())?;
     workshop.clear();
     Ok(())
+}
+
+/// The order in which files appear: by path, and root 1 last. With it a vault of 0.1.0 becomes a signed one, so until all
+/// else is in place it is read as what it was.
+fn in_order(files: &[Target]) -> impl Iterator<Item = &Target> {
+    let is_first_root = |target: &&Target| target.path == layout::root(1);
+    files.iter().filter(move |target| !is_first_root(target)).chain(files.iter().filter(is_first_root))
 }
 
 /// A new file, readable by others as any file in a work tree is: what is staged is ciphertext and public text.

@@ -19,12 +19,14 @@ use std::sync::{Arc, Mutex, RwLock};
 
 mod access;
 mod agents;
+mod founding;
 mod init;
 mod list;
 mod owner;
 mod read;
 mod session;
 mod spelling;
+mod upgrade;
 mod verify;
 mod write;
 
@@ -34,6 +36,7 @@ pub use init::{Initialised, init};
 pub use list::{Listing, Row};
 pub use owner::Owner;
 pub use read::Secret;
+pub use upgrade::{Upgrade, Upgraded};
 pub use verify::Counts;
 pub use write::{SetOutcome, SetRequest};
 

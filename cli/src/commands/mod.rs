@@ -10,10 +10,12 @@ mod init;
 mod keys;
 mod list;
 mod moving;
+mod old;
 mod progress;
 mod set;
 mod show;
 mod trust;
+mod upgrade;
 mod verify;
 mod whoami;
 
@@ -46,6 +48,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Revoke(args) => access::revoke(&setting, args),
         Command::Check(args) => check::run(&setting, args),
         Command::Verify(args) => verify::run(&setting, args),
+        Command::Upgrade(args) => upgrade::run(&setting, args),
         Command::Trust(args) => trust::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),

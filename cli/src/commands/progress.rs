@@ -16,13 +16,20 @@ const CLEAR: &str = "\r\x1b[K";
 pub struct Bar {
     /// When the line was last written; none where nobody watches.
     written: Option<Mutex<Option<Instant>>>,
+    /// What is being done.
+    what: &'static str,
 }
 
 impl Bar {
     /// A line that is not there yet.
     pub fn new() -> Self {
+        Self::of("re-encrypting")
+    }
+
+    /// The same for other work.
+    pub fn of(what: &'static str) -> Self {
         let watched = std::io::stderr().is_terminal() && !output::quiet();
-        Self { written: watched.then(Mutex::default) }
+        Self { written: watched.then(Mutex::default), what }
     }
 
     /// What the core calls after each secret. A count that comes late never replaces a greater one for long: the next
@@ -31,7 +38,7 @@ impl Bar {
         let Some(Ok(mut written)) = self.written.as_ref().filter(|_| all >= LONG).map(Mutex::try_lock) else { return };
         if written.is_none_or(|at| at.elapsed() >= PACE) {
             *written = Some(Instant::now());
-            show(&format!("{CLEAR}re-encrypting {done}/{all}"));
+            show(&format!("{CLEAR}{} {done}/{all}", self.what));
         }
     }
 }

@@ -116,7 +116,8 @@ fn stranger(relative: &str) -> Finding {
         ".gitignore" => {
             (Severity::Error, "planted", "a nested .gitignore could keep files of the vault out of Git", "remove it")
         }
-        _ if name.ends_with(".key") || name.ends_with(".pem") => (
+        // An agent's that no manifest knows is clutter, whatever its ending.
+        _ if name != "public.key" && (name.ends_with(".key") || name.ends_with(".pem")) => (
             Severity::Error,
             "stray-key",
             "it looks like a private key inside the vault's folder",

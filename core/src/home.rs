@@ -74,6 +74,22 @@ impl Home {
     }
 }
 
+/// Takes the rights of others from the home's own folders, as they are when this program makes them.
+pub(crate) fn narrow(home: &Home) -> Result<()> {
+    #[cfg(unix)]
+    for dir in [home.dir().to_path_buf(), home.dir().join("agents")] {
+        use std::os::unix::fs::PermissionsExt;
+        // A link would lead to a folder that is somebody else's to decide on.
+        if dir.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            let private = std::fs::Permissions::from_mode(0o700);
+            std::fs::set_permissions(&dir, private).map_err(Error::io("make private", &dir))?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = home;
+    Ok(())
+}
+
 /// Makes a folder and those above it that are missing, 0700.
 pub(crate) fn make_private_folder(path: &Path) -> Result<()> {
     let mut builder = DirBuilder::new();

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, printable};
 use crate::folder::{Folder, Kind};
 use crate::identity::Identities;
 use crate::layout::{self, Part, limit};
-use crate::name::{AgentName, GroupName, SecretPath, nearest};
+use crate::name::{GroupName, SecretPath, nearest};
 use crate::parallel;
 use crate::recipient::Recipient;
 use crate::repo::Repo;
@@ -222,12 +222,12 @@ impl OldVault {
     pub fn agents(&self) -> Result<Vec<OldAgent>> {
         let manifest = self.manifest()?;
         let agent = |(name, groups): (&str, Vec<&str>)| {
-            let files = AgentName::parse(name).ok();
-            let public_key = files.as_ref().and_then(|name| {
-                let bytes = self.folder.read(&layout::agent_public(name), limit::SMALL).ok()??;
+            let public_key = agent_file(name, "public.key").and_then(|relative| {
+                let bytes = self.folder.read(&relative, limit::SMALL).ok()??;
                 std::str::from_utf8(&bytes).ok()?.parse().ok()
             });
-            let escrow = files.is_some_and(|name| self.folder.has(&layout::agent_escrow(&name)).unwrap_or(false));
+            let escrow = agent_file(name, "private.key.escrow");
+            let escrow = escrow.is_some_and(|relative| self.folder.has(&relative).unwrap_or(false));
             let groups = groups.into_iter().map(printable).collect();
             OldAgent { name: printable(name), groups, public_key, escrow }
         };
@@ -320,6 +320,13 @@ struct Names {
     taken: Vec<SecretPath>,
     /// Files whose name is no secret's in the new format.
     refused: Vec<String>,
+}
+
+/// Where a file of an agent lies, whose name may be one that the new format does not take; none for a name that would
+/// lead elsewhere.
+fn agent_file(name: &str, file: &str) -> Option<String> {
+    let one_folder = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', ':', '\0']);
+    one_folder.then(|| format!("{}/{name}/{file}", layout::AGENTS))
 }
 
 fn shown(path: &SecretPath, claim: Metadata) -> OldMetadata {

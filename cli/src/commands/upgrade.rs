@@ -62,7 +62,9 @@ pub fn run(setting: &Setting, args: &Args) -> Outcome {
         done.reencrypted
     ));
     output::print(&format!("owner fingerprint: {fingerprint}\n"))?;
-    output::note("Push it, and give the fingerprint to whoever reads this vault: export AGENT_VAULT_OWNER=SHA256:…");
+    output::note(&format!(
+        "Push it. Whoever reads this vault should expect this owner: export AGENT_VAULT_OWNER={fingerprint}"
+    ));
     output::note("`agent-vault check` lists what has to be rotated.");
     Ok(Code::Done)
 }
@@ -106,11 +108,29 @@ fn text(upgrade: &Upgrade<'_>, dir: &str) -> String {
         let rows: Vec<Vec<Cell>> = plan.secrets.iter().map(secret_cells).collect();
         out.push_str(&table::render(&["SECRET", "GROUP", "READ BY OWNER AND", "EXPLICITLY", "CHANGE"], &rows, false));
     }
+    summary(&mut out, plan);
     if !plan.findings.is_empty() {
         out.push('\n');
     }
     plan.findings.iter().for_each(|finding| tell(&mut out, finding));
     out
+}
+
+/// What a table's cells do not say in a glance: who reads beyond the groups, and names without a slash.
+fn summary(out: &mut String, plan: &Plan) {
+    let explicit: Vec<&PlannedSecret> = plan.secrets.iter().filter(|secret| !secret.explicit.is_empty()).collect();
+    let slashless: Vec<&str> =
+        plan.secrets.iter().map(|secret| secret.path.as_str()).filter(|name| !name.contains('/')).collect();
+    if !explicit.is_empty() || !slashless.is_empty() {
+        out.push('\n');
+    }
+    for secret in explicit {
+        let agents: Vec<&str> = secret.explicit.iter().map(|agent| agent.as_str()).collect();
+        let _ = writeln!(out, "explicit grant: {} to {}", secret.path, agents.join(", "));
+    }
+    if !slashless.is_empty() {
+        let _ = writeln!(out, "without a slash: {} (default/x and x are one name, spelled x)", slashless.join(", "));
+    }
 }
 
 fn agent_cells(agent: &PlannedAgent) -> Vec<Cell> {
@@ -144,7 +164,7 @@ fn secret_cells(secret: &PlannedSecret) -> Vec<Cell> {
         }
     };
     let mut change = Vec::new();
-    change.extend(secret.spelled.as_ref().map(|_| "spelled without default/".to_owned()));
+    change.extend(secret.spelled.as_ref().map(|name| format!("was spelled {}", output::one_line(name))));
     change.extend(secret.loses.iter().map(|key| format!("- {key}")));
     change.extend(secret.refused.iter().map(|agent| format!("not given to {agent}")));
     if secret.reencrypt {

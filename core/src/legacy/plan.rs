@@ -15,7 +15,7 @@ use crate::recipient::Recipient;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All that decides.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// The key of `owner.pub`, whose private half is in hand.
     pub owner: Option<Recipient>,

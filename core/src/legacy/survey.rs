@@ -1,9 +1,9 @@
 //! Everything in a vault of 0.1.0, looked at with the owner's key: what is there, what is claimed, and what is so.
 
-use super::OldVault;
 use super::documents::{self, Manifest, Metadata};
 use super::facts::{self, Key};
 use super::plan::{AgentFact, Facts, Reader, SecretFact};
+use super::{OldVault, agent_file};
 use crate::check::{Finding, Severity};
 use crate::crypto::{self, Failure};
 use crate::digest::Digest;
@@ -176,11 +176,10 @@ impl OldVault {
             known_here: None,
             reseal: false,
         };
-        if !is_one_folder(name) {
-            agent.unproven = Some("its name is no folder's");
-            return Ok((agent, None));
-        }
-        let read = |file: &str| self.folder.read(&format!("{}/{name}/{file}", layout::AGENTS), limit::SMALL);
+        let read = |file: &str| match agent_file(name, file) {
+            Some(relative) => self.folder.read(&relative, limit::SMALL),
+            None => Ok(None),
+        };
         let public = read("public.key")?;
         agent.key = public.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
         let Some(key) = agent.key.clone() else {
@@ -223,11 +222,6 @@ impl OldVault {
         let file = self.context.home.agent_key(&AgentName::parse(name).ok()?);
         file.is_file().then(|| Identities::from_file(&file, &self.context.prompt).ok()).flatten()
     }
-}
-
-/// A part of a path that stays where it is put, on every system.
-fn is_one_folder(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', ':', '\0'])
 }
 
 /// What is needed to look at one secret.

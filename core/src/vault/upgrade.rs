@@ -143,6 +143,8 @@ impl Upgrade<'_> {
             })
             .collect::<Result<Vec<_>>>()?;
         let commit = self.founding.commit(&mut txn, "upgrade the vault of agent-vault 0.1.0")?;
+        // 0.1.0 made its folders readable to everybody. Not before the commit; where it fails, `check` tells.
+        let _ = crate::home::narrow(&context.home);
         // Still under the lock: marks only rise.
         let vault = self.founding.settle(crate::folder::Folder::open(&dir)?, dir, context, commit, &manifest)?;
         let (seen, reencrypted): (Vec<Seen>, Vec<bool>) = staged.into_iter().unzip();

@@ -6,7 +6,7 @@ mod support;
 use std::process::Command;
 use support::{PROGRAM, VALUE, World};
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "init",
     "set",
     "get",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 20] = [
     "revoke",
     "check",
     "verify",
+    "upgrade",
     "trust",
     "whoami",
     "completions",
@@ -82,7 +83,8 @@ fn a_vault_of_version_0_1_0_is_called_what_it_is() {
     let world = World::repository();
     world.plant("config.yaml", "version: 1\n");
     world.plant("manifest.yaml", "version: 1\nagents: []\n");
-    world.run("list").fails(1).says("unsigned vault of agent-vault 0.1.0").says("upgrade");
+    world.run("list").ok().says("is not signed").says("agent-vault upgrade");
+    world.run("verify").fails(7).says("unsigned vault of agent-vault 0.1.0").says("agent-vault upgrade");
 }
 
 #[test]

@@ -29,7 +29,12 @@ pub fn run(setting: &Setting, args: &Check) -> Outcome {
 
 /// Finishes an upgrade that was interrupted; whether there was one.
 fn finished(setting: &Setting, old: &OldVault) -> Result<bool, Error> {
-    let finished = old.is_half_upgraded() && old.finish_upgrade()?;
+    // Where there is nothing to finish, a repository that cannot be opened is no reason not to look.
+    let half = old.is_half_upgraded();
+    let finished = match old.finish_upgrade() {
+        Err(error) if half => return Err(error),
+        done => done.unwrap_or(false),
+    };
     if finished {
         output::note(&format!("finished an interrupted upgrade of {}", crate::setting::pretty(&setting.dir)));
     }

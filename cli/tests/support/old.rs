@@ -35,8 +35,7 @@ impl World {
         let world = Self::repository();
         let golden = golden();
         world.sh(&format!("cp -R '{}' .agent-vault; chmod -R u+w .agent-vault", golden.join("vault").display()));
-        std::fs::create_dir_all(world.keys()).expect("a folder");
-        std::fs::copy(golden.join("owner.test-key"), world.owner_key()).expect("the owner's key");
+        world.take_key(&golden.join("owner.test-key"), &world.owner_key());
         world.commit_all("old");
         world
     }
@@ -44,6 +43,19 @@ impl World {
     /// An agent's key file as 0.1.0 made it, outside the home.
     pub fn old_key(&self, agent: &str) -> String {
         golden().join(format!("{agent}.test-key")).canonicalize().expect("a key").display().to_string()
+    }
+
+    /// Puts a key file into the home, private as 0.1.0 made it.
+    fn take_key(&self, from: &Path, to: &Path) {
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("its folder");
+        std::fs::copy(from, to).expect("a key");
+        #[cfg(unix)]
+        std::fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+    }
+
+    /// Makes this the machine on which 0.1.0 made an agent.
+    pub fn made_here(&self, agent: &str) {
+        self.take_key(Path::new(&self.old_key(agent)), Path::new(&self.key(agent)));
     }
 
     /// Commits whatever the work tree holds, ignored or not.

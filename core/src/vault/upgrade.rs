@@ -78,7 +78,8 @@ impl OldVault {
         Ok(Upgrade { old: self, identities, founding, plan, privates, tree })
     }
 
-    /// Finishes an upgrade that was killed after its commit. Returns whether the vault is signed now.
+    /// Finishes an upgrade that was killed after its commit, and clears away what one left that was killed before.
+    /// Returns whether the vault is signed now.
     ///
     /// # Errors
     /// Those of every write.
@@ -119,6 +120,8 @@ impl Upgrade<'_> {
         }
         let (dir, context) = (self.old.dir().to_path_buf(), self.old.context().clone());
         let folder = crate::folder::Folder::open(&dir)?;
+        // 0.1.0 made its folders readable to everybody. Right whatever becomes of the upgrade; where it fails, `check` tells.
+        let _ = crate::home::narrow(&context.home);
         let (mut txn, _) = Txn::begin(&folder, Repo::open(&dir)?, Wait::default())?;
         self.check_unchanged(&txn)?;
         let manifest = self.manifest((context.clock)());
@@ -143,8 +146,6 @@ impl Upgrade<'_> {
             })
             .collect::<Result<Vec<_>>>()?;
         let commit = self.founding.commit(&mut txn, "upgrade the vault of agent-vault 0.1.0")?;
-        // 0.1.0 made its folders readable to everybody. Not before the commit; where it fails, `check` tells.
-        let _ = crate::home::narrow(&context.home);
         // Still under the lock: marks only rise.
         let vault = self.founding.settle(crate::folder::Folder::open(&dir)?, dir, context, commit, &manifest)?;
         let (seen, reencrypted): (Vec<Seen>, Vec<bool>) = staged.into_iter().unzip();

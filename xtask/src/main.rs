@@ -1,12 +1,14 @@
 //! The chores of this workspace, run as `cargo xtask <command>`.
 //!
 //! - `test` runs every test, and first says plainly which program is missing.
+//! - `interop` lets agent-vault 0.1.0 read what we write, and the other way round.
 //! - `bench` measures the release build beside its peers.
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
 
 mod bench;
 mod failure;
+mod interop;
 mod peers;
 mod programs;
 mod test;
@@ -23,6 +25,7 @@ Usage: cargo xtask <command>
 
 Commands:
   test [ARGS]...     Run every test of the workspace; ARGS go to `cargo test`
+  interop [ARGS]...  Test beside the real agent-vault 0.1.0 from crates.io; ARGS go to `cargo test`
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
   help               Print this text
 
@@ -50,6 +53,7 @@ fn run() -> Result<ExitCode, Failure> {
     let rest: Vec<String> = args.collect();
     match command.as_deref() {
         Some("test") => test::run(&rest),
+        Some("interop") => interop::run(&rest),
         Some("bench") => bench::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");

@@ -147,6 +147,9 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault restore stripe/api-key@HEAD~3\n  agent-vault restore stripe/api-key@r7           (its revision 7)\n  agent-vault restore stripe/api-key@v1.4 --dry-run\n\nWho may read it is decided by today's policy. Keys that could read the value then and may not now stay marked."
     )]
     Restore(Restore),
+    /// Sign a vault of agent-vault 0.1.0: show who can read what, then do it in one commit
+    #[command(after_help = "Examples:\n  agent-vault upgrade --dry-run\n  agent-vault upgrade --yes")]
+    Upgrade(Upgrade),
     /// Show or change which vaults this machine trusts
     #[command(after_help = "Example: agent-vault trust show")]
     Trust(Trust),

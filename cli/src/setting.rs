@@ -5,9 +5,17 @@ use crate::output;
 use crate::terminal::Terminal;
 use agent_vault_core::prompt::{Nobody, Prompt};
 use agent_vault_core::vault::Notice;
-use agent_vault_core::{Context, Error, FirstContact, Home, Identities, Result, Vault};
+use agent_vault_core::{Context, Error, FirstContact, Home, Identities, OldVault, Result, Vault};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A vault of either kind, for commands that only read.
+pub enum Found {
+    /// One that an owner signed.
+    Signed(Vault),
+    /// One of agent-vault 0.1.0.
+    Old(OldVault),
+}
 
 /// What every command starts from.
 pub struct Setting {
@@ -65,12 +73,34 @@ impl Setting {
 
     /// Vault and identity, for commands that only read: an absent key is no reason not to look.
     pub fn vault_to_look_at(&self) -> Result<Vault> {
-        let identities = match self.identities() {
-            Ok(identities) => Some(identities),
-            Err(Error::NoKey { .. } | Error::Locked { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        self.vault(identities.as_ref())
+        self.vault(self.identities_if_any()?.as_ref())
+    }
+
+    /// The same, and a vault of 0.1.0 is good enough.
+    pub fn any_vault_to_look_at(&self) -> Result<Found> {
+        self.any_vault(self.identities_if_any()?.as_ref())
+    }
+
+    /// A vault of either kind; one that nobody signed comes with a warning.
+    pub fn any_vault(&self, identities: Option<&Identities>) -> Result<Found> {
+        match self.vault(identities) {
+            Err(Error::UnsignedVault { .. }) => {}
+            signed => return signed.map(Found::Signed),
+        }
+        let old = OldVault::open(&self.dir, self.context.clone(), identities)?;
+        output::warn(&format!(
+            "{} is not signed: nothing in it can be verified; `agent-vault upgrade` signs it",
+            pretty(old.dir())
+        ));
+        Ok(Found::Old(old))
+    }
+
+    fn identities_if_any(&self) -> Result<Option<Identities>> {
+        match self.identities() {
+            Ok(identities) => Ok(Some(identities)),
+            Err(Error::NoKey { .. } | Error::Locked { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

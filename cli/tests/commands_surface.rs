@@ -65,7 +65,8 @@ fn a_vault_of_version_0_1_0_is_called_what_it_is() {
     let world = World::repository();
     world.plant("config.yaml", "version: 1\n");
     world.plant("manifest.yaml", "version: 1\nagents: []\n");
-    world.run("list").fails(1).says("unsigned vault of agent-vault 0.1.0").says("upgrade");
+    world.run("list").ok().says("is not signed").says("agent-vault upgrade");
+    world.run("verify").fails(7).says("unsigned vault of agent-vault 0.1.0").says("agent-vault upgrade");
 }
 
 #[test]

@@ -116,7 +116,8 @@ fn stranger(relative: &str) -> Finding {
         ".gitignore" => {
             (Severity::Error, "planted", "a nested .gitignore could keep files of the vault out of Git", "remove it")
         }
-        _ if name.ends_with(".key") || name.ends_with(".pem") => (
+        // An agent's that no manifest knows is clutter, whatever its ending.
+        _ if name != "public.key" && (name.ends_with(".key") || name.ends_with(".pem")) => (
             Severity::Error,
             "stray-key",
             "it looks like a private key inside the vault's folder",
@@ -149,23 +150,9 @@ fn no_escrow(agent: &AgentName) -> Finding {
 
 /// Expiry and rotation.
 fn due(secret: &Metadata, now: Timestamp, within: i64) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let set = format!("set a new value: `agent-vault set {}`", secret.name);
-    if let Some(expires) = secret.expires {
-        let days = (expires.unix() - now.unix()).div_euclid(DAY);
-        let finding = |severity, code, message| Finding {
-            severity,
-            code,
-            subject: secret.name.to_string(),
-            message,
-            remedy: set.clone(),
-        };
-        if secret.expired(now) {
-            findings.push(finding(Severity::Warning, "expired", format!("it expired at {expires}")));
-        } else if days < within {
-            findings.push(finding(Severity::Warning, "expiring", format!("it expires at {expires}, in {days} days")));
-        }
-    }
+    let name = secret.name.as_str();
+    let mut findings: Vec<Finding> =
+        secret.expires.and_then(|expires| expiry(name, expires, now, within)).into_iter().collect();
     if secret.rotation_due() {
         let keys: Vec<String> = secret.exposed_to.iter().map(ToString::to_string).collect();
         findings.push(Finding {
@@ -176,10 +163,25 @@ fn due(secret: &Metadata, now: Timestamp, within: i64) -> Vec<Finding> {
                 "{} could read its current value and no longer may; history and copies stay readable to them",
                 keys.join(", ")
             ),
-            remedy: format!("rotate the credential at its source, then {set}"),
+            remedy: format!("rotate the credential at its source, then {}", set_anew(name)),
         });
     }
     findings
+}
+
+/// What to say of a secret's expiry, if anything.
+pub(crate) fn expiry(name: &str, expires: Timestamp, now: Timestamp, within: i64) -> Option<Finding> {
+    let days = (expires.unix() - now.unix()).div_euclid(DAY);
+    let (code, message) = match () {
+        () if expires <= now => ("expired", format!("it expired at {expires}")),
+        () if days < within => ("expiring", format!("it expires at {expires}, in {days} days")),
+        () => return None,
+    };
+    Some(Finding { severity: Severity::Warning, code, subject: name.to_owned(), message, remedy: set_anew(name) })
+}
+
+fn set_anew(name: &str) -> String {
+    format!("set a new value: `agent-vault set {name}`")
 }
 
 /// Key files and folders of the home that others can read.

@@ -67,13 +67,22 @@ pub(crate) fn decrypt(identities: &Identities, ciphertext: &[u8], order: &[KeyId
         .iter()
         .map(|(inner, id)| Hinted { inner, first: id.and_then(|id| order.iter().position(|other| *other == id)) })
         .collect();
-    open(ciphertext, hinted.iter().map(|identity| identity as &dyn age::Identity)).map_err(|error| match error {
+    open(ciphertext, hinted.iter().map(|identity| identity as &dyn age::Identity)).map_err(failure)
+}
+
+/// Decrypts with one identity of the age crate's kind.
+pub(crate) fn decrypt_with(identity: &dyn age::Identity, ciphertext: &[u8]) -> Result<SecretBytes, Failure> {
+    open(ciphertext, std::iter::once(identity)).map_err(failure)
+}
+
+fn failure(error: age::DecryptError) -> Failure {
+    match error {
         age::DecryptError::NoMatchingKeys => Failure::NotRecipient,
         age::DecryptError::Plugin(_) | age::DecryptError::PluginResolve(_) | age::DecryptError::KeyDecryptionFailed => {
             Failure::Identity(printable(&error.to_string()))
         }
         other => Failure::Corrupt(reason(&other)),
-    })
+    }
 }
 
 /// The reading path: whole header first, then the payload into memory that is wiped.

@@ -48,6 +48,9 @@ impl FromStr for Digest {
 pub struct KeyId([u8; 8]);
 
 impl KeyId {
+    /// Stands for a key that nobody knows: a value of 0.1.0 may be encrypted to one.
+    pub(crate) const UNKNOWN: Self = Self([0; 8]);
+
     /// The id of the recipient that is written `recipient`.
     pub fn of(recipient: &str) -> Self {
         let mut id = [0; 8];

@@ -272,11 +272,11 @@ impl Error {
             | Error::Conflict { .. }
             | Error::Busy { .. }
             | Error::GitBusy { .. }
+            | Error::UnsignedVault { .. }
             | Error::Diverged { .. } => Class::Conflict,
             Error::Refused { .. } => Class::Refused,
             Error::NobodyToAsk { .. } => Class::NobodyToAsk,
-            Error::UnsignedVault { .. }
-            | Error::Corrupt { .. }
+            Error::Corrupt { .. }
             | Error::Io { .. }
             | Error::Git { .. }
             | Error::Encrypt { .. }
@@ -292,7 +292,7 @@ impl Error {
             }
             Error::Usage { hint, .. } | Error::Conflict { hint, .. } => hint.clone(),
             Error::VaultNotFound { .. } => "run `agent-vault init` in a repository, or name a vault with -C DIR".into(),
-            Error::UnsignedVault { .. } => "nothing in it can be verified; it has to be upgraded before this version uses it".into(),
+            Error::UnsignedVault { .. } => "nothing in it can be verified, so it is read with a warning and never written; its owner signs it with `agent-vault upgrade`".into(),
             Error::NotFound { what: "secret", .. } => "see `agent-vault list`".into(),
             Error::NotFound { what: "agent", .. } => "see `agent-vault list-agents`".into(),
             Error::NotFound { what: "group", .. } => "see `agent-vault list`; `--create` makes a new group".into(),

@@ -35,9 +35,14 @@ impl Home {
 
     /// A free place for an agent's key: `agents/<name>.key`, or with the key's id when another key has that name.
     pub(crate) fn free_agent_key(&self, agent: &AgentName, id: &str) -> PathBuf {
-        let agents = self.dir.join("agents");
-        let plain = agents.join(format!("{agent}.key"));
-        if plain.symlink_metadata().is_err() { plain } else { agents.join(format!("{agent}-{}.key", &id[..8])) }
+        let plain = self.agent_key(agent);
+        let other = || plain.with_file_name(format!("{agent}-{}.key", &id[..8]));
+        if plain.symlink_metadata().is_err() { plain } else { other() }
+    }
+
+    /// Where the first key of an agent of that name lies, here as in 0.1.0.
+    pub(crate) fn agent_key(&self, agent: &AgentName) -> PathBuf {
+        self.dir.join("agents").join(format!("{agent}.key"))
     }
 
     /// The folder of what is remembered of a vault; `trust forget` removes it whole.
@@ -67,6 +72,22 @@ impl Home {
     pub(crate) fn place(&self, vault_dir: &Path) -> PathBuf {
         self.places().join(format!("{}.yaml", Digest::of(vault_dir.as_os_str().as_encoded_bytes()).hex()))
     }
+}
+
+/// Takes the rights of others from the home's own folders, as they are when this program makes them.
+pub(crate) fn narrow(home: &Home) -> Result<()> {
+    #[cfg(unix)]
+    for dir in [home.dir().to_path_buf(), home.dir().join("agents")] {
+        use std::os::unix::fs::PermissionsExt;
+        // A link would lead to a folder that is somebody else's to decide on.
+        if dir.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            let private = std::fs::Permissions::from_mode(0o700);
+            std::fs::set_permissions(&dir, private).map_err(Error::io("make private", &dir))?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = home;
+    Ok(())
 }
 
 /// Makes a folder and those above it that are missing, 0700.

@@ -191,6 +191,11 @@ impl Identities {
         }
     }
 
+    /// The age crate's identity whose public key is `recipient`.
+    pub(crate) fn key_of(&self, recipient: &Recipient) -> Option<&(dyn age::Identity + Send + Sync)> {
+        self.entries.iter().find(|entry| entry.recipient() == Some(recipient)).map(|entry| &*entry.identity)
+    }
+
     /// Whether the public key of one of the keys is not known.
     pub(crate) fn has_unknown(&self) -> bool {
         self.entries.iter().any(|entry| entry.recipient().is_none())

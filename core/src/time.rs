@@ -33,6 +33,13 @@ impl Timestamp {
         Self(seconds.clamp(-62_135_596_800, 253_402_300_799))
     }
 
+    /// Any RFC 3339 time, such as other programs write: with an offset or a fraction, which is cut off. `Err` says what
+    /// is wrong.
+    pub(crate) fn parse_any(text: &str) -> Result<Self, String> {
+        let time: jiff::Timestamp = text.parse().map_err(|_| format!("{:?} is not a time", printable(text)))?;
+        Self::from_unix(time.as_second()).ok_or_else(|| format!("{:?} is out of range", printable(text)))
+    }
+
     /// What a person means by an expiry: a date (`2027-01-31`), a time (`2027-01-31T12:00:00Z`), or a
     /// number of days, weeks or hours from `now` (`90d`, `12w`, `36h`).
     ///

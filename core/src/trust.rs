@@ -196,8 +196,12 @@ pub(crate) fn judge_unsigned(known: &Knowledge<'_>) -> Option<String> {
     if let Some(expected) = known.expected {
         return Some(format!("nobody signed it, and AGENT_VAULT_OWNER expects {expected}"));
     }
-    let vault = known.hints.filter(|hints| hints.agent.is_some())?.vault?;
-    Some(format!("your key was made for vault {vault}, and nobody signed this one"))
+    let hints = known.hints.filter(|hints| hints.agent.is_some())?;
+    match (hints.vault, &hints.owner) {
+        (Some(vault), _) => Some(format!("your key was made for vault {vault}, and nobody signed this one")),
+        (None, Some(owner)) => Some(format!("your key was made by owner {owner}, and nobody signed this vault")),
+        (None, None) => None,
+    }
 }
 
 #[cfg(test)]

@@ -251,19 +251,21 @@ fn finish(
     // What is acknowledged is where the branch is.
     flush::named(&repo.reference_file(&journal.branch))?;
     // New files first, the tombstone before the pair it replaces: a reader never finds a name with nothing behind it.
-    for target in &journal.files {
-        if let Some(new) = &target.new {
-            let staged = workshop.staged(new.stage);
-            if staged.exists() {
-                folder.make_parents(&target.path)?;
-                folder.adopt(&staged, &target.path)?;
-            }
+    let put = |target: &Target| match target.new.as_ref().map(|new| workshop.staged(new.stage)) {
+        Some(staged) if staged.exists() => {
+            folder.make_parents(&target.path)?;
+            folder.adopt(&staged, &target.path)
         }
-    }
+        _ => Ok(()),
+    };
+    let is_first_root = |target: &&Target| target.path == layout::root(1);
+    journal.files.iter().filter(|target| !is_first_root(target)).try_for_each(put)?;
     // From the last to the first: a `.meta` before its `.enc`, or a reader would find metadata without a ciphertext.
     for target in journal.files.iter().rev().filter(|target| target.new.is_none()) {
         folder.remove(&target.path)?;
     }
+    // With root 1 a vault of 0.1.0 becomes a signed one: until all else is in place, it is read as what it was.
+    journal.files.iter().filter(is_first_root).try_for_each(put)?;
     let index = match index {
         Some(index) => index,
         None => repo.read_index(&workshop.index())?,

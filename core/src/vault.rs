@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 mod access;
 mod agents;
+mod founding;
 mod history;
 mod init;
 mod list;
@@ -29,6 +30,7 @@ mod read;
 mod restore;
 mod session;
 mod spelling;
+mod upgrade;
 mod verify;
 mod write;
 
@@ -39,6 +41,7 @@ pub use list::{Listing, Row};
 pub use owner::Owner;
 pub use read::Secret;
 pub use restore::{Former, Restored};
+pub use upgrade::{Upgrade, Upgraded};
 pub use verify::Counts;
 pub use write::{SetOutcome, SetRequest};
 

@@ -2,6 +2,7 @@
 //!
 //! - `test` runs every test, and first says plainly which program is missing.
 //! - `docs` writes everything that is generated.
+//! - `interop` lets agent-vault 0.1.0 read what we write, and the other way round.
 //! - `bench` measures the release build beside its peers.
 //! - `picture` draws a session on a terminal for the README.
 //!
@@ -10,6 +11,7 @@
 mod bench;
 mod docs;
 mod failure;
+mod interop;
 mod peers;
 mod picture;
 mod programs;
@@ -29,6 +31,7 @@ Usage: cargo xtask <command>
 Commands:
   test [ARGS]...     Run every test of the workspace; ARGS go to `cargo test`
   docs               Write docs/cli.md, the man pages and the sessions that show every command
+  interop [ARGS]...  Test beside the real agent-vault 0.1.0 from crates.io; ARGS go to `cargo test`
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
   picture            Draw a session on a terminal: docs/terminal.svg
   help               Print this text
@@ -57,6 +60,7 @@ fn run() -> Result<ExitCode, Failure> {
     let rest: Vec<String> = args.collect();
     match command.as_deref() {
         Some("test") => test::run(&rest),
+        Some("interop") => interop::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("picture") => picture::run(&rest),
         Some("docs") => docs::run(&rest),

@@ -36,6 +36,9 @@ impl Peer {
     pub const TEST_RAGE: Peer = Peer { name: "rage", version: RAGE_VERSION, instead: "AGENT_VAULT_TEST_RAGE" };
     /// rage, for the benchmarks.
     pub const BENCH_RAGE: Peer = Peer { name: "rage", version: RAGE_VERSION, instead: "AGENT_VAULT_BENCH_RAGE" };
+    /// agent-vault 0.1.0, for `cargo xtask interop`.
+    pub const TEST_BEFORE: Peer =
+        Peer { name: "agent-vault", version: BEFORE_VERSION, instead: "AGENT_VAULT_TEST_010" };
     /// agent-vault 0.1.0, for the benchmarks.
     pub const BENCH_BEFORE: Peer =
         Peer { name: "agent-vault", version: BEFORE_VERSION, instead: "AGENT_VAULT_BENCH_010" };

@@ -38,8 +38,12 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     command.env(Peer::TEST_RAGE.instead, rage);
     command.env(python::PRE_COMMIT, pre_commit);
 
+    finish(&mut command)
+}
+
+/// Runs cargo to its end. It has said what failed; its exit code is ours.
+pub(crate) fn finish(command: &mut Command) -> Result<ExitCode, Failure> {
     let status = command.status().context("cannot run cargo test")?;
-    // cargo has said what failed; its exit code is ours.
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(1)))
 }
@@ -50,7 +54,7 @@ fn names_package(args: &[String]) -> bool {
 
 /// Takes away what the caller's shell or Git hook set: with `GIT_DIR` or `GIT_INDEX_FILE` a test would act on *this*
 /// repository, with `AGENT_VAULT_HOME` or `AGENT_VAULT_KEY` on the caller's own keys.
-fn forget_surroundings(command: &mut Command) {
+pub(crate) fn forget_surroundings(command: &mut Command) {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_caller_s) {
             command.env_remove(&name);

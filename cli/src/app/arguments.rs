@@ -272,6 +272,23 @@ pub struct Log {
     pub json: Json,
 }
 
+/// `upgrade`
+#[derive(Args)]
+pub struct Upgrade {
+    /// The owner's name in the signed vault [default: the one in the old manifest]
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<OwnerName>,
+    /// Change nothing; show what would be signed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
 /// `edit`
 #[derive(Args)]
 pub struct Edit {

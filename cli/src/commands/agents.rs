@@ -4,7 +4,7 @@ use super::{Bar, as_owner, change_json, fingerprint, tell_change, warn_exposed};
 use crate::app::{AddAgent, ListAgents, RemoveAgent};
 use crate::exit::{Code, Outcome};
 use crate::output;
-use crate::setting::{Setting, pretty};
+use crate::setting::{Found, Setting, pretty};
 use crate::table::{self, Cell};
 use agent_vault_core::recipient::Recipient;
 use serde_json::json;
@@ -71,7 +71,10 @@ pub fn remove(setting: &Setting, args: &RemoveAgent) -> Outcome {
 
 /// Lists agents.
 pub fn list(setting: &Setting, args: &ListAgents) -> Outcome {
-    let vault = setting.vault_to_look_at()?;
+    let vault = match setting.any_vault_to_look_at()? {
+        Found::Signed(vault) => vault,
+        Found::Old(old) => return super::old::list_agents(&old, args),
+    };
     let agents = vault.agents()?;
     if args.json.json {
         let list: Vec<_> = agents

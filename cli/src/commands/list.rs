@@ -3,7 +3,7 @@
 use crate::app::List;
 use crate::exit::{Code, Outcome, report};
 use crate::output::{self, Style};
-use crate::setting::Setting;
+use crate::setting::{Found, Setting};
 use crate::table::{self, Cell};
 use agent_vault_core::Timestamp;
 use agent_vault_core::time::DAY;
@@ -31,9 +31,14 @@ struct Shown<'a> {
 
 /// Lists secrets.
 pub fn run(setting: &Setting, args: &List) -> Outcome {
-    let vault = setting.vault_to_look_at()?;
-    let listing = vault.list(args.group.as_ref())?;
-    crate::setting::tell(&vault);
+    let listing = match setting.any_vault_to_look_at()? {
+        Found::Signed(vault) => {
+            let listing = vault.list(args.group.as_ref())?;
+            crate::setting::tell(&vault);
+            listing
+        }
+        Found::Old(old) => old.list(args.group.as_ref())?,
+    };
     if args.json.json {
         output::json(&listing.rows.iter().map(shown).collect::<Vec<_>>())?;
     } else if !listing.rows.is_empty() {

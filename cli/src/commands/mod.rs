@@ -14,12 +14,14 @@ mod keys;
 mod list;
 mod log;
 mod moving;
+mod old;
 mod progress;
 mod restore;
 mod scan;
 mod set;
 mod show;
 mod trust;
+mod upgrade;
 mod verify;
 mod whoami;
 
@@ -55,6 +57,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Log(args) => log::run(&setting, args),
         Command::Edit(args) => edit::run(&setting, args),
         Command::Restore(args) => restore::run(&setting, args),
+        Command::Upgrade(args) => upgrade::run(&setting, args),
         Command::Trust(args) => trust::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),

@@ -3,12 +3,15 @@
 use crate::app::Show;
 use crate::exit::{Code, Outcome};
 use crate::output::{self, Style};
-use crate::setting::Setting;
+use crate::setting::{Found, Setting};
 use std::fmt::Write;
 
 /// Shows one secret's metadata.
 pub fn run(setting: &Setting, args: &Show) -> Outcome {
-    let vault = setting.vault_to_look_at()?;
+    let vault = match setting.any_vault_to_look_at()? {
+        Found::Signed(vault) => vault,
+        Found::Old(old) => return super::old::show(&old, args),
+    };
     let metadata = vault.metadata(&args.path)?;
     if args.json.json {
         output::json(&*metadata)?;

@@ -3,14 +3,17 @@
 use crate::app::Whoami;
 use crate::exit::{Code, Outcome};
 use crate::output;
-use crate::setting::Setting;
+use crate::setting::{Found, Setting};
 use agent_vault_core::{Identities, Result, Vault};
 use serde_json::json;
 
 /// Says which identity would be used and what it can read.
 pub fn run(setting: &Setting, args: &Whoami) -> Outcome {
     let identities = setting.identities()?;
-    let vault = setting.vault(Some(&identities))?;
+    let vault = match setting.any_vault(Some(&identities))? {
+        Found::Signed(vault) => vault,
+        Found::Old(old) => return super::old::whoami(&old, &identities, args),
+    };
     let (role, name) = role(&vault, &identities)?;
     let readable = readable(&vault, &identities)?;
     let keys: Vec<String> = identities.recipients().map(|recipient| recipient.id().to_string()).collect();

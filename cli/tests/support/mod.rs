@@ -4,10 +4,12 @@
 
 mod attacker;
 mod call;
+mod old;
 mod traces;
 
 pub use attacker::Attacker;
 pub use call::{Call, Done};
+pub use old::{OLD_AGENTS, OLD_SECRETS, golden};
 pub use traces::{Call as SystemCall, State, read_trace};
 
 use std::ffi::OsStr;

@@ -7,7 +7,7 @@ mod screen;
 mod seen;
 mod traced;
 
-pub use rehearsed::{NAMES, Rehearsed};
+pub use rehearsed::{NAMES, Rehearsed, fan_out};
 pub use screen::Screen;
 pub use seen::State;
 pub use traced::{Call, Fault, Traced};
@@ -113,6 +113,32 @@ impl World {
         }
         world.vault(&["rm", "a/gone", "--yes"]).ok();
         world.vault(&["grant", "ci", "a"]).ok();
+        world
+    }
+
+    /// A part of the golden vault of agent-vault 0.1.0, committed, with its owner's key: secrets that stay as they are,
+    /// that are encrypted anew, and that lost their value; agents that stay and that go.
+    pub fn old() -> Self {
+        let world = Self { dir: scratch() };
+        std::fs::create_dir_all(world.keys()).expect("a home");
+        std::fs::create_dir_all(world.repo()).expect("a folder");
+        world.git(&["init", "-q", "-b", "main", "--template="]).ok();
+        world.git(&["config", "user.name", "Eric Example"]).ok();
+        world.git(&["config", "user.email", "eric@example.org"]).ok();
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/golden/v0");
+        let vault = world.repo().join(".agent-vault");
+        copy(&golden.join("vault"), &vault);
+        copy(&golden.join("owner.test-key"), &world.keys().join("owner.key"));
+        run(Command::new("chmod").arg("600").arg(world.keys().join("owner.key")), None).ok();
+        copy(&golden.join("ci.test-key"), &world.now().join("ci.key"));
+        for gone in
+            ["agents/deploy", "agents/renewed", "agents/my bot", "secrets/odd", "secrets/deep", "secrets/postgres"]
+        {
+            remove(&vault.join(gone));
+        }
+        remove(&vault.join("secrets/default/other.enc"));
+        world.git(&["add", "-A", "-f", "."]).ok();
+        world.git(&["commit", "-q", "-m", "old"]).ok();
         world
     }
 

@@ -57,7 +57,7 @@ impl<'a> Rehearsed<'a> {
 }
 
 /// Makes the 256 folders of Git's objects: otherwise it hangs on random digests which of them a run makes.
-fn fan_out(world: &World) {
+pub fn fan_out(world: &World) {
     let git = world.git(&["rev-parse", "--git-common-dir"]).ok().text();
     for folder in 0..=255 {
         std::fs::create_dir_all(world.repo().join(git.trim()).join(format!("objects/{folder:02x}"))).unwrap();

@@ -1,8 +1,8 @@
 //! `init`: a new vault in a Git repository.
 
+use super::founding::Founding;
 use super::{Context, Vault, is_home};
 use crate::error::{Error, Result};
-use crate::escrow;
 use crate::folder::Folder;
 use crate::home;
 use crate::identity::{Identities, KeyHints};
@@ -10,10 +10,7 @@ use crate::layout;
 use crate::manifest::Manifest;
 use crate::name::OwnerName;
 use crate::repo::Repo;
-use crate::root::{Owner, Proof, Root, VaultId};
-use crate::roots;
-use crate::signing::{Namespace, SigningKey};
-use crate::trust::Mark;
+use crate::root::VaultId;
 use crate::txn::{Txn, Wait};
 use std::path::{Path, PathBuf};
 
@@ -128,45 +125,21 @@ pub fn init(
         reason: "its public key is not known: add a line `# public key: age1…` above it".into(),
     })?;
 
-    let signing = SigningKey::generate(&format!("agent-vault {owner}"))?;
-    let verifying = signing.verifying_key();
-    let proof = identities.prove(&recipient, verifying.as_str().as_bytes()).map(Proof);
-    let root = Root::first(Owner {
-        name: owner.clone(),
-        public_key: recipient.clone(),
-        signing_key: verifying.clone(),
-        proof,
-    });
-    let root_text = root.render();
-    let id = VaultId::of(root_text.as_bytes());
-    let manifest = Manifest::first(id, &root);
-    let manifest_text = manifest.render();
+    let founding = Founding::new(owner, &identities, &recipient)?;
+    let manifest = Manifest::first(founding.id, &founding.root);
 
     std::fs::create_dir(&vault_dir).map_err(Error::io("create", &vault_dir))?;
     undo.vault = Some(vault_dir.clone());
     let folder = Folder::open(&vault_dir)?;
     if created_key {
-        let hints = KeyHints { vault: Some(id), owner: Some(verifying.fingerprint()), agent: None };
+        let hints = KeyHints { vault: Some(founding.id), owner: Some(founding.fingerprint()), agent: None };
         undo.note_missing(context.home.dir());
         home::create_private(&key_file, identities.to_key_file(&hints).expose())?;
         undo.key = Some(key_file.clone());
     }
     let (mut txn, _) = Txn::begin(&folder, repo, Wait::default())?;
-    let stage = txn.stage();
-    stage.put(&layout::root(1), root_text.as_bytes())?;
-    stage.put(&layout::root_sig(1), signing.sign(Namespace::Root, root_text.as_bytes())?.armored()?.as_bytes())?;
-    stage.put(layout::MANIFEST, manifest_text.as_bytes())?;
-    stage.put(
-        layout::MANIFEST_SIG,
-        signing.sign(Namespace::Manifest, manifest_text.as_bytes())?.armored()?.as_bytes(),
-    )?;
-    stage.put(layout::CONFIG, config(id).as_bytes())?;
-    stage.put(layout::OWNER_PUB, root.owner_pub().as_bytes())?;
-    stage.put(layout::ALLOWED_SIGNERS, root.allowed_signers().as_bytes())?;
-    stage.put(&layout::signing_key(&owner), &escrow::seal_signing_key(&signing, &recipient, &context.prompt)?)?;
-    stage.put(layout::GITIGNORE, layout::GITIGNORE_TEXT.as_bytes())?;
-    stage.put(layout::GITATTRIBUTES, layout::gitattributes().as_bytes())?;
-    let commit = match txn.commit("agent-vault: create the vault\n", owner.as_str(), &signing) {
+    founding.stage(&txn.stage(), &manifest, &context.prompt)?;
+    let commit = match founding.commit(&mut txn, "create the vault") {
         // The commit is made: what it needs must stay.
         Err(error @ Error::Unfinished { .. }) => {
             undo.keep();
@@ -177,15 +150,7 @@ pub fn init(
     drop(txn);
     undo.keep();
 
-    let pin = roots::from_first(&folder, root_text.as_bytes())?;
-    let vault = Vault::assemble(vault_dir, folder, context, pin);
-    vault.remember(true);
-    let repo = Repo::open(&vault.dir)?;
-    // Not before the commit, which may fail; where this fails, the next change does it.
-    let _ = repo.protect_bytes();
-    let tree = repo.vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
-    let digest = crate::digest::Digest::of(manifest_text.as_bytes());
-    let _ = vault.memory().set_mark(id, &vault.dir, &Mark { serial: manifest.serial, manifest: digest, tree });
+    let vault = founding.settle(folder, vault_dir, context, commit, &manifest)?;
     Ok(Initialised {
         vault,
         created_repository,
@@ -202,7 +167,7 @@ pub(crate) fn config(id: VaultId) -> String {
 }
 
 /// A name made of Git's `user.name` (`Eric Müller` becomes `eric`), else `owner`.
-fn owner_name(repo: &Repo) -> OwnerName {
+pub(super) fn owner_name(repo: &Repo) -> OwnerName {
     let user = repo.user_name().unwrap_or_default().to_lowercase();
     let first = user.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| !word.is_empty()).unwrap_or("owner");
     OwnerName::parse(first)

@@ -224,6 +224,18 @@ impl<'o> Session<'o> {
     }
 }
 
+/// The bytes of a `.meta`.
+pub(super) fn sign(metadata: &Metadata, key: &SigningKey) -> Result<Vec<u8>> {
+    let body = metadata.render();
+    // What is signed must read back: nobody could replace it otherwise.
+    Metadata::parse(body.as_bytes(), metadata.vault, &metadata.name).map_err(|reason| Error::Usage {
+        message: format!("{}: {reason}", metadata.name),
+        hint: "give other text".into(),
+    })?;
+    let signature = key.sign(Namespace::Secret, body.as_bytes())?;
+    Ok(metadata::join_signed(&body, &signature))
+}
+
 /// What one thread needs to seal a secret.
 pub(super) struct Sealer<'s> {
     vault: &'s Vault,
@@ -237,14 +249,7 @@ pub(super) struct Sealer<'s> {
 impl Sealer<'_> {
     /// Signs metadata and stages it, with its ciphertext where that is new.
     fn stage(&self, metadata: &Metadata, ciphertext: Option<&[u8]>) -> Result<()> {
-        let body = metadata.render();
-        // What is signed must read back: nobody could replace it otherwise.
-        Metadata::parse(body.as_bytes(), self.vault.id, &metadata.name).map_err(|reason| Error::Usage {
-            message: format!("{}: {reason}", metadata.name),
-            hint: "give other text".into(),
-        })?;
-        let signature = self.key.sign(Namespace::Secret, body.as_bytes())?;
-        let bytes = metadata::join_signed(&body, &signature);
+        let bytes = sign(metadata, self.key)?;
         if let Some(ciphertext) = ciphertext {
             self.stage.put(&layout::secret(&metadata.name, Part::Enc), ciphertext)?;
         }

@@ -1,0 +1,90 @@
+//! The first root of a vault, the key that signs it, and the files that every signed vault has: what `init` and
+//! `upgrade` have in common.
+
+use super::{Context, Vault};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::escrow;
+use crate::folder::Folder;
+use crate::identity::Identities;
+use crate::layout;
+use crate::manifest::Manifest;
+use crate::name::OwnerName;
+use crate::prompt::Prompt;
+use crate::recipient::Recipient;
+use crate::repo::Repo;
+use crate::root::{Owner, Proof, Root, VaultId};
+use crate::roots;
+use crate::signing::{Namespace, SigningKey};
+use crate::trust::Mark;
+use crate::txn::{Stage, Txn};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A vault that is about to be.
+pub(super) struct Founding {
+    pub owner: OwnerName,
+    pub signing: SigningKey,
+    pub root: Root,
+    pub id: VaultId,
+}
+
+impl Founding {
+    /// A first root of one owner, whose key among `identities` is `recipient`, with a new signing key.
+    pub fn new(owner: OwnerName, identities: &Identities, recipient: &Recipient) -> Result<Self> {
+        let signing = SigningKey::generate(&format!("agent-vault {owner}"))?;
+        let signing_key = signing.verifying_key();
+        let proof = identities.prove(recipient, signing_key.as_str().as_bytes()).map(Proof);
+        let root = Root::first(Owner { name: owner.clone(), public_key: recipient.clone(), signing_key, proof });
+        let id = VaultId::of(root.render().as_bytes());
+        Ok(Self { owner, signing, root, id })
+    }
+
+    /// What people compare.
+    pub fn fingerprint(&self) -> String {
+        self.signing.verifying_key().fingerprint()
+    }
+
+    /// Stages root, manifest and what repeats them.
+    pub fn stage(&self, stage: &Stage<'_>, manifest: &Manifest, prompt: &Arc<dyn Prompt>) -> Result<()> {
+        let sign = |namespace, text: &str| self.signing.sign(namespace, text.as_bytes())?.armored();
+        let (root, text) = (self.root.render(), manifest.render());
+        stage.put(&layout::root(1), root.as_bytes())?;
+        stage.put(&layout::root_sig(1), sign(Namespace::Root, &root)?.as_bytes())?;
+        stage.put(layout::MANIFEST, text.as_bytes())?;
+        stage.put(layout::MANIFEST_SIG, sign(Namespace::Manifest, &text)?.as_bytes())?;
+        stage.put(layout::CONFIG, super::init::config(self.id).as_bytes())?;
+        stage.put(layout::OWNER_PUB, self.root.owner_pub().as_bytes())?;
+        stage.put(layout::ALLOWED_SIGNERS, self.root.allowed_signers().as_bytes())?;
+        let sealed = escrow::seal_signing_key(&self.signing, &self.root.owners[0].public_key, prompt)?;
+        stage.put(&layout::signing_key(&self.owner), &sealed)?;
+        stage.put(layout::GITIGNORE, layout::GITIGNORE_TEXT.as_bytes())?;
+        stage.put(layout::GITATTRIBUTES, layout::gitattributes().as_bytes())
+    }
+
+    /// Makes what is staged the commit that begins the signed vault.
+    pub fn commit(&self, txn: &mut Txn<'_>, message: &str) -> Result<git2::Oid> {
+        txn.commit(&format!("agent-vault: {message}\n"), self.owner.as_str(), &self.signing)
+    }
+
+    /// Opens the vault that the commit made, and remembers it here.
+    pub fn settle(
+        &self,
+        folder: Folder,
+        dir: PathBuf,
+        context: Context,
+        commit: git2::Oid,
+        manifest: &Manifest,
+    ) -> Result<Vault> {
+        let pin = roots::from_first(&folder, self.root.render().as_bytes())?;
+        let vault = Vault::assemble(dir, folder, context, pin);
+        vault.remember(true);
+        let repo = Repo::open(&vault.dir)?;
+        // Not before the commit, which may fail; where this fails, the next change does it.
+        let _ = repo.protect_bytes();
+        let tree = repo.vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
+        let digest = Digest::of(manifest.render().as_bytes());
+        let _ = vault.memory().set_mark(self.id, &vault.dir, &Mark { serial: manifest.serial, manifest: digest, tree });
+        Ok(vault)
+    }
+}

@@ -35,6 +35,9 @@ pub fn answer() -> Option<Code> {
     let shells = Shells::builtins();
     let shell = shells.completer(shell.to_str()?)?;
     let words: Vec<OsString> = words.collect();
+    if words.is_empty() {
+        return None;
+    }
     let dir = vault_option(&words).unwrap_or_else(|| PathBuf::from("."));
     let mut answer = Vec::new();
     let here = std::env::current_dir().ok();

@@ -215,6 +215,10 @@ fn a_question_that_has_no_answer_is_met_with_silence() {
     }
     let done = run(world.program(&["get", "a/one"]).env("AGENT_VAULT_COMPLETE", "bash"), None).ok();
     assert_eq!(done.text(), "old a/one", "no words are asked about");
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let done = run(world.program(&["--"]).env("AGENT_VAULT_COMPLETE", shell), None).ended(2);
+        assert!(done.out.is_empty() && done.err.contains("no command is given"), "{shell}: {}", done.err);
+    }
 }
 
 #[test]

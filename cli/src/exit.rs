@@ -29,7 +29,7 @@ pub enum Code {
     Conflict = 7,
     /// A remote failed.
     Remote = 8,
-    /// `check` found errors.
+    /// `check`, `scan` or the hook found something.
     Findings = 9,
     /// Refused by a person.
     Refused = 10,

@@ -192,6 +192,16 @@ fn an_allow_list_excuses_with_a_reason_by_rule_and_only_as_it_is_staged() {
 }
 
 #[test]
+fn a_repository_can_be_named_and_a_split_index_blocks() {
+    let world = World::repository();
+    world.write("f", &token());
+    world.git("add f");
+    world.line("-C repo hook pre-commit").dir(&world.root).run().fails(9);
+    world.git("update-index --split-index");
+    world.run("hook pre-commit").fails(1).says("index");
+}
+
+#[test]
 fn markers_excuse_a_line_and_a_useless_one_says_why() {
     let world = World::repository();
     world.run("hook install").ok();

@@ -34,7 +34,8 @@ fn scan_plain(bytes: &[u8], rules: &Rules, fingerprints: &Fingerprints) -> Vec<F
         return Vec::new();
     }
     hits.sort_by_key(|hit| (hit.span.start, hit.span.end));
-    if is_binary(bytes) {
+    let binary = is_binary(bytes);
+    if binary {
         markers.clear();
     }
     let mut places = Places::new(bytes);
@@ -45,7 +46,6 @@ fn scan_plain(bytes: &[u8], rules: &Rules, fingerprints: &Fingerprints) -> Vec<F
     let mut findings: Vec<Finding> = hits.into_iter().map(|hit| of_hit(hit, bytes)).collect();
     findings.extend(values.into_iter().map(|found| of_value(found, bytes, fingerprints)));
     findings.sort_by_key(|finding| (finding.span.start, finding.span.end));
-    let binary = is_binary(bytes);
     let mut places = Places::new(bytes);
     for finding in &mut findings {
         let (line, column) = places.at(finding.span.start);

@@ -35,7 +35,8 @@ pub fn run(setting: &Setting, args: &Hook) -> Outcome {
 
 /// Looks at what is staged.
 fn pre_commit(setting: &Setting, as_json: bool) -> Outcome {
-    let repo = Repo::of_hook();
+    // Git runs hooks where they belong; only a person says -C.
+    let repo = if setting.dir == Path::new(".") { Repo::of_hook() } else { Repo::around(&setting.dir) };
     let looking = Looking::new(setting)?;
     let staged = source::staged(&repo)?;
     let found = repo.look(&staged, &looking.scanner)?;

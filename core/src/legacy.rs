@@ -1,10 +1,10 @@
 //! Vaults of agent-vault 0.1.0, which nobody signed: read as they are, never written, until `upgrade` signs them.
 //!
 //! Nothing in such a vault can be verified. What bounds the damage is that it is read only where *nothing* is known of
-//! the vault ([`crate::trust`]): a host that takes a signed vault's signatures away meets the memory of every machine
+//! the vault (`trust`): a host that takes a signed vault's signatures away meets the memory of every machine
 //! that knows it. What is read here is hostile input like any other: bounded, never followed through links.
 //!
-//! [`OldVault`] reads; [`facts`] finds out by trying who can open what; [`plan`] decides, purely, what an upgrade signs.
+//! [`OldVault`] reads; `facts` finds out by trying who can open what; [`plan`] decides, purely, what an upgrade signs.
 
 use crate::check::{Finding, Severity};
 use crate::crypto;

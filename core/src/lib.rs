@@ -9,6 +9,9 @@ mod escrow;
 mod folder;
 pub mod home;
 pub mod identity;
+#[cfg(any(test, feature = "laws"))]
+#[doc(hidden)]
+pub mod laws;
 pub mod layout;
 pub mod manifest;
 pub mod metadata;

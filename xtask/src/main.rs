@@ -2,11 +2,13 @@
 //!
 //! - `test` runs every test, and first says plainly which program is missing.
 //! - `bench` measures the release build beside its peers.
+//! - `fuzz` searches for inputs that break a law.
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
 
 mod bench;
 mod failure;
+mod fuzz;
 mod peers;
 mod programs;
 mod test;
@@ -24,6 +26,7 @@ Usage: cargo xtask <command>
 Commands:
   test [ARGS]...     Run every test of the workspace; ARGS go to `cargo test`
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
+  fuzz [SECONDS]     Search for inputs that break a law (`fuzz --help`)
   help               Print this text
 
 Examples:
@@ -51,6 +54,7 @@ fn run() -> Result<ExitCode, Failure> {
     match command.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("fuzz") => fuzz::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

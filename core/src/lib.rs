@@ -11,6 +11,9 @@ pub mod hints;
 pub mod history;
 pub mod home;
 pub mod identity;
+#[cfg(any(test, feature = "laws"))]
+#[doc(hidden)]
+pub mod laws;
 pub mod layout;
 pub mod legacy;
 pub mod manifest;

@@ -153,6 +153,12 @@ impl Repo {
         }
     }
 
+    /// Whether a commit, named by its id, is in a reference's history.
+    pub(crate) fn has(&self, reference: &str, commit: &str) -> bool {
+        let (Ok(Some(at)), Ok(commit)) = (self.commit_of(reference), Oid::from_str(commit)) else { return false };
+        at == commit || self.git.graph_descendant_of(at, commit).unwrap_or(false)
+    }
+
     /// The vault's tree in a commit.
     pub(crate) fn vault_tree(&self, commit: Option<Oid>) -> Result<Option<Oid>> {
         let Some(commit) = commit else { return Ok(None) };

@@ -88,7 +88,7 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self> {
         text.parse::<jiff::Timestamp>()
             .ok()
-            .map(|time| Self(time.as_second()))
+            .and_then(|time| Self::from_unix(time.as_second()))
             .filter(|time| time.to_string() == text)
             .ok_or_else(|| Error::Usage {
                 message: format!("{:?} is not a time", printable(text)),
@@ -104,7 +104,15 @@ mod tests {
     #[test]
     fn only_the_canonical_form_is_a_timestamp() {
         assert_eq!("2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap().to_string(), "2026-11-22T10:00:00Z");
-        for text in ["2026-11-22T10:00:00+00:00", "2026-11-22 10:00:00Z", "2026-11-22T10:00:00.5Z", "2026-11-22", ""] {
+        for text in [
+            "2026-11-22T10:00:00+00:00",
+            "2026-11-22 10:00:00Z",
+            "2026-11-22T10:00:00.5Z",
+            "0000-01-01T00:00:00Z",
+            "-000001-01-01T00:00:00Z",
+            "2026-11-22",
+            "",
+        ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
     }

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::layout;
-use crate::repo::{Changes, Head, Repo};
+use crate::repo::{Head, Repo};
 use crate::signing::SigningKey;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,14 +17,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+mod end;
 mod flush;
 mod journal;
 mod lock;
+#[cfg(test)]
+mod model;
 mod recover;
+mod step;
 
 pub(crate) use journal::{Journal, Target};
 pub(crate) use lock::{VaultLock, Wait};
 pub(crate) use recover::{Recovered, recover};
+
+use end::Ending;
+use step::Make;
+#[cfg(test)]
+pub(crate) use step::{Make as MakeStep, Step, made::watched};
 
 /// Files and folders of the transaction, all in `$GIT_DIR/agent-vault`.
 pub(crate) struct Workshop {
@@ -154,53 +163,71 @@ impl<'v> Txn<'v> {
     /// (or `check`) completes it.
     pub(crate) fn commit(&mut self, message: &str, author: &str, key: &SigningKey) -> Result<git2::Oid> {
         let changes = std::mem::take(&mut *self.changes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        let mut files: Vec<Target> = changes.into_values().collect();
-        let staged: Vec<PathBuf> =
-            files.iter().filter_map(|file| file.new.as_ref()).map(|new| self.workshop.staged(new.stage)).collect();
-        let (blobs, objects) = self.repo.write_blobs(&staged, &self.workshop.stage())?;
-        for (new, blob) in files.iter_mut().filter_map(|target| target.new.as_mut()).zip(blobs) {
-            new.blob = blob.to_string();
-        }
-        let journal = Journal::new(&self.head, files);
-        let blobs = journal.blobs()?;
-        let (commit, trees) = self.repo.build_commit(&self.head, &blobs, message, author, key)?;
-        let journal = journal.with_commit(commit);
-        let path = self.workshop.journal();
-        let prepared = journal.prepare(&path)?;
-        flush::files(&self.workshop.dir, &[staged, objects, trees, vec![prepared]].concat())?;
-        if let Err(error) = self.make_folders(&journal).and_then(|()| journal::publish(&path)) {
-            self.withdraw(&journal)?;
-            return Err(error);
-        }
-
-        match self.repo.move_ref(&self.head, commit, message) {
-            Ok(true) => {}
-            moved => {
+        let journal = Journal::new(&self.head, changes.into_values().collect());
+        let mut making = Making { journal, commit: git2::Oid::ZERO_SHA1, unflushed: Vec::new(), message, author, key };
+        step::PREPARING.into_iter().try_for_each(|step| self.make(step, &mut making))?;
+        for step in step::DECIDING {
+            if let Err(error) = self.make(step, &mut making) {
                 // The branch did not move, so nothing has happened yet.
-                self.withdraw(&journal)?;
-                return Err(moved.err().unwrap_or_else(|| Error::Conflict {
-                    message: "the branch moved while the change was being made".into(),
-                    hint: "try again; nothing was changed".into(),
-                }));
+                self.ending(&making.journal, None).run(step::WITHDRAWING)?;
+                return Err(error);
             }
         }
-        let unfinished = |error: Error| Error::Unfinished { reason: error.to_string() };
         let index = self.index.take();
-        finish(self.folder, &self.repo, &self.workshop, &journal, &blobs, index).map_err(unfinished)?;
-        Ok(commit)
+        let finished = self.ending(&making.journal, index).run(step::finishing(&making.journal.files));
+        finished.map_err(|error| Error::Unfinished { reason: error.to_string() })?;
+        Ok(making.commit)
     }
 
-    /// Makes the folders of new files, and looks whether all folders may be written, while failing still changes nothing.
-    fn make_folders(&self, journal: &Journal) -> Result<()> {
-        journal.files.iter().try_for_each(|target| self.folder.make_parents(&target.path))
+    fn ending<'t>(&'t self, journal: &'t Journal, index: Option<git2::Index>) -> Ending<'t> {
+        Ending { folder: self.folder, repo: &self.repo, workshop: &self.workshop, journal, index }
     }
 
-    /// Takes a journal back whose branch did not move, and the folders made for files that never came.
-    fn withdraw(&self, journal: &Journal) -> Result<()> {
-        journal::remove(&self.workshop.journal())?;
-        journal.files.iter().filter(|target| target.old.is_none()).for_each(|target| self.folder.prune(&target.path));
+    fn make(&self, step: Make, making: &mut Making<'_>) -> Result<()> {
+        match step {
+            Make::Store => self.store(making)?,
+            Make::Prepare => making.unflushed.push(making.journal.prepare(&self.workshop.journal())?),
+            Make::Flush => flush::files(&self.workshop.dir, &making.unflushed)?,
+            Make::Folders => {
+                making.journal.files.iter().try_for_each(|target| self.folder.make_parents(&target.path))?;
+            }
+            Make::Publish => journal::publish(&self.workshop.journal())?,
+            Make::Move if !self.repo.move_ref(&self.head, making.commit, making.message)? => {
+                return Err(Error::Conflict {
+                    message: "the branch moved while the change was being made".into(),
+                    hint: "try again; nothing was changed".into(),
+                });
+            }
+            Make::Move => {}
+        }
+        step::made::make(step);
         Ok(())
     }
+
+    /// Makes Git objects of the staged files and of the commit, and enters them in the journal.
+    fn store(&self, making: &mut Making<'_>) -> Result<()> {
+        let new = making.journal.files.iter().filter_map(|target| target.new.as_ref());
+        let staged: Vec<PathBuf> = new.map(|new| self.workshop.staged(new.stage)).collect();
+        let (blobs, objects) = self.repo.write_blobs(&staged, &self.workshop.stage())?;
+        making.journal.set_blobs(blobs);
+        let changes = making.journal.blobs()?;
+        let (commit, trees) =
+            self.repo.build_commit(&self.head, &changes, making.message, making.author, making.key)?;
+        making.journal.to = commit.to_string();
+        making.commit = commit;
+        making.unflushed = [staged, objects, trees].concat();
+        Ok(())
+    }
+}
+
+/// A change on its way to its commit.
+struct Making<'a> {
+    journal: Journal,
+    commit: git2::Oid,
+    unflushed: Vec<PathBuf>,
+    message: &'a str,
+    author: &'a str,
+    key: &'a SigningKey,
 }
 
 impl Drop for Txn<'_> {
@@ -237,43 +264,6 @@ impl Stage<'_> {
         self.changes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(relative.to_owned(), target);
         Ok(())
     }
-}
-
-/// Everything after the branch has moved; each step may be repeated.
-fn finish(
-    folder: &Folder,
-    repo: &Repo,
-    workshop: &Workshop,
-    journal: &Journal,
-    blobs: &Changes,
-    index: Option<git2::Index>,
-) -> Result<()> {
-    // What is acknowledged is where the branch is.
-    flush::named(&repo.reference_file(&journal.branch))?;
-    // New files first, the tombstone before the pair it replaces: a reader never finds a name with nothing behind it.
-    let put = |target: &Target| match target.new.as_ref().map(|new| workshop.staged(new.stage)) {
-        Some(staged) if staged.exists() => {
-            folder.make_parents(&target.path)?;
-            folder.adopt(&staged, &target.path)
-        }
-        _ => Ok(()),
-    };
-    let is_first_root = |target: &&Target| target.path == layout::root(1);
-    journal.files.iter().filter(|target| !is_first_root(target)).try_for_each(put)?;
-    // From the last to the first: a `.meta` before its `.enc`, or a reader would find metadata without a ciphertext.
-    for target in journal.files.iter().rev().filter(|target| target.new.is_none()) {
-        folder.remove(&target.path)?;
-    }
-    // With root 1 a vault of 0.1.0 becomes a signed one: until all else is in place, it is read as what it was.
-    journal.files.iter().filter(is_first_root).try_for_each(put)?;
-    let index = match index {
-        Some(index) => index,
-        None => repo.read_index(&workshop.index())?,
-    };
-    repo.write_index(index, &workshop.index(), blobs)?;
-    journal::remove(&workshop.journal())?;
-    workshop.clear();
-    Ok(())
 }
 
 /// A new file, readable by others as any file in a work tree is: what is staged is ciphertext and public text.

@@ -5,12 +5,14 @@
 //! - `interop` lets agent-vault 0.1.0 read what we write, and the other way round.
 //! - `bench` measures the release build beside its peers.
 //! - `picture` draws a session on a terminal for the README.
+//! - `fuzz` searches for inputs that break a law.
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
 
 mod bench;
 mod docs;
 mod failure;
+mod fuzz;
 mod interop;
 mod peers;
 mod picture;
@@ -34,6 +36,7 @@ Commands:
   interop [ARGS]...  Test beside the real agent-vault 0.1.0 from crates.io; ARGS go to `cargo test`
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
   picture            Draw a session on a terminal: docs/terminal.svg
+  fuzz [SECONDS]     Search for inputs that break a law (`fuzz --help`)
   help               Print this text
 
 Examples:
@@ -64,6 +67,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some("bench") => bench::run(&rest),
         Some("picture") => picture::run(&rest),
         Some("docs") => docs::run(&rest),
+        Some("fuzz") => fuzz::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

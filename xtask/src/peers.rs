@@ -1,4 +1,4 @@
-//! Other people's programs that we test and measure beside, built from crates.io at a fixed version.
+//! Other people's programs that we test with and measure beside, built from crates.io at a fixed version.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use crate::workspace::{cargo, exe, target_dir};
 
 /// The version of rage that the tests and the benchmarks stand beside.
 const RAGE_VERSION: &str = "0.12.1";
+/// The version of cargo-fuzz that builds the fuzz targets.
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
 /// The program that came before this one.
 pub const BEFORE_VERSION: &str = "0.1.0";
 
@@ -19,6 +21,8 @@ pub enum Build {
     Quick,
     /// As its users get it.
     Release,
+    /// Quickly, into a place of its own: what works on our code rather than beside it.
+    Tool,
 }
 
 /// A program on crates.io.
@@ -42,6 +46,9 @@ impl Peer {
     /// agent-vault 0.1.0, for the benchmarks.
     pub const BENCH_BEFORE: Peer =
         Peer { name: "agent-vault", version: BEFORE_VERSION, instead: "AGENT_VAULT_BENCH_010" };
+    /// cargo-fuzz, which builds programs around libFuzzer.
+    pub const CARGO_FUZZ: Peer =
+        Peer { name: "cargo-fuzz", version: CARGO_FUZZ_VERSION, instead: "AGENT_VAULT_CARGO_FUZZ" };
 
     /// The peer's program, built on the first call and kept below the target directory.
     ///
@@ -65,11 +72,13 @@ impl Peer {
         Ok(program)
     }
 
-    /// `target/peers` for tests and `target/peers-release` for benchmarks; one more level for what came before us.
+    /// `target/peers` for tests, `target/peers-release` for benchmarks and `target/tools` for the rest; one more level for
+    /// what came before us.
     fn home(&self, build: Build) -> PathBuf {
         let top = match build {
             Build::Quick => "peers",
             Build::Release => "peers-release",
+            Build::Tool => "tools",
         };
         let top = target_dir().join(top);
         if self.name == Peer::BENCH_BEFORE.name { top.join("av010") } else { top }
@@ -104,6 +113,10 @@ impl Peer {
                 "peers-build"
             }
             Build::Release => "peers-release-build",
+            Build::Tool => {
+                command.arg("--debug").env("CARGO_PROFILE_DEV_DEBUG", "0");
+                "tools/build"
+            }
         };
         command.arg("--target-dir").arg(target_dir().join(suffix));
         command

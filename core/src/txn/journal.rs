@@ -39,6 +39,13 @@ pub(crate) struct Target {
     pub new: Option<New>,
 }
 
+impl Target {
+    /// The digest that it gets; `None` removes it.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.new.as_ref().map(|new| new.digest)
+    }
+}
+
 /// New content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,8 +68,10 @@ impl Journal {
         }
     }
 
-    pub(crate) fn with_commit(self, commit: Oid) -> Self {
-        Self { to: commit.to_string(), ..self }
+    /// Enters the Git objects of the new files, which are in the order of the files.
+    pub(super) fn set_blobs(&mut self, blobs: Vec<Oid>) {
+        let new = self.files.iter_mut().filter_map(|target| target.new.as_mut());
+        new.zip(blobs).for_each(|(new, blob)| new.blob = blob.to_string());
     }
 
     /// The paths as Git sees them.
@@ -89,7 +98,7 @@ impl Journal {
         Ok(prepared)
     }
 
-    /// The journal at `path`, if there is one. Its paths are the vault's own, whatever the file says.
+    /// The journal at `path`, if there is one. Its paths are the vault's own, and its names Git's, whatever the file says.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let mut bytes = Vec::new();
         match File::open(path).and_then(|file| file.take(MAX_JOURNAL + 1).read_to_end(&mut bytes)) {
@@ -102,16 +111,33 @@ impl Journal {
         }
         let journal: Self = serde_json::from_slice(&bytes)
             .map_err(|error| Error::corrupt(path, format!("it is no journal ({error})")))?;
-        if journal.version != 1 {
-            return Err(Error::corrupt(
-                path,
-                format!("it has version {}, and this program knows version 1", journal.version),
-            ));
+        journal.check().map(|()| Some(journal)).map_err(|reason| Error::corrupt(path, reason))
+    }
+
+    /// Refuses what no transaction writes; `Err` says what.
+    fn check(&self) -> Result<(), String> {
+        if self.version != 1 {
+            return Err(format!("it has version {}, and this program knows version 1", self.version));
         }
-        match journal.files.iter().find(|target| !layout::is_ours(&target.path)) {
-            Some(_) => Err(Error::corrupt(path, "it names a path that is none of the vault's")),
-            None => Ok(Some(journal)),
+        if self.files.iter().any(|target| !layout::is_ours(&target.path)) {
+            return Err("it names a path that is none of the vault's".into());
         }
+        let is_branch = |name: &str| name.starts_with("refs/") && git2::Reference::is_valid_name(name);
+        if self.branch != "HEAD" && !is_branch(&self.branch) {
+            return Err("it names a branch that Git cannot have".into());
+        }
+        let is_id = |text: &str| Oid::from_str(text).is_ok_and(|oid| oid.to_string() == text);
+        let blobs = self.files.iter().filter_map(|target| target.new.as_ref()).map(|new| &new.blob);
+        if !self.from.iter().chain([&self.to]).chain(blobs).all(|id| is_id(id)) {
+            return Err("it names an object that Git cannot have".into());
+        }
+        let mut stages: Vec<u64> = self.files.iter().filter_map(|target| Some(target.new.as_ref()?.stage)).collect();
+        stages.sort_unstable();
+        let risen = self.files.windows(2).all(|pair| pair[0].path < pair[1].path);
+        if !risen || stages.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err("it names a file twice".into());
+        }
+        Ok(())
     }
 }
 
@@ -131,4 +157,65 @@ pub(crate) fn publish(path: &Path) -> Result<()> {
 /// Where a journal is written before it counts.
 pub(super) fn prepared(path: &Path) -> PathBuf {
     path.with_extension("new")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A journal in which `change` changed something; whether it is one that counts.
+    fn counts(change: impl FnOnce(&mut Value)) -> bool {
+        let (id, digest) = ("0102030405060708090a0b0c0d0e0f1011121314", Digest::of(b"new").to_string());
+        let new = |stage: u64| json!({"digest": digest, "stage": stage, "blob": id});
+        let mut journal = json!({
+            "version": 1, "branch": "refs/heads/main", "from": id, "to": id,
+            "files": [
+                {"path": "manifest.yaml", "old": null, "new": new(0)},
+                {"path": "secrets/a/b.enc", "old": digest, "new": null},
+                {"path": "secrets/a/b.gone", "old": null, "new": new(1)},
+            ]
+        });
+        change(&mut journal);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("journal.json");
+        std::fs::write(&file, journal.to_string()).unwrap();
+        match Journal::read(&file) {
+            Ok(journal) => journal.is_some(),
+            Err(Error::Corrupt { .. }) => false,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn a_journal_counts_with_and_without_a_commit_before_and_on_a_detached_head() {
+        assert!(counts(|_| {}));
+        assert!(counts(|journal| journal["from"] = Value::Null));
+        assert!(counts(|journal| journal["branch"] = json!("HEAD")));
+    }
+
+    #[test]
+    fn b1_a_journal_that_names_what_lies_outside_is_refused() {
+        for branch in
+            ["../../main", "refs/heads/../../../main", "/etc/main", "main", "refs/heads/main.lock", "", "HEAD/x"]
+        {
+            assert!(!counts(|journal| journal["branch"] = json!(branch)), "{branch:?}");
+        }
+        for id in ["../../../outside", "/outside", "", "0102", "0102030405060708090A0B0C0D0E0F1011121314"] {
+            for field in ["from", "to"] {
+                assert!(!counts(|journal| journal[field] = json!(id)), "{field} {id:?}");
+            }
+            assert!(!counts(|journal| journal["files"][0]["new"]["blob"] = json!(id)), "blob {id:?}");
+        }
+        assert!(!counts(|journal| journal["files"][0]["path"] = json!("../manifest.yaml")));
+    }
+
+    #[test]
+    fn a_journal_that_no_transaction_writes_is_refused() {
+        assert!(!counts(|journal| journal["version"] = json!(2)));
+        assert!(!counts(|journal| journal["files"][2]["new"]["stage"] = json!(0)), "one staged file for two");
+        assert!(!counts(|journal| journal["files"][2]["path"] = json!("secrets/a/b.enc")), "one file twice");
+        assert!(!counts(|journal| journal["files"][2]["path"] = json!("config.yaml")), "out of order");
+        assert!(!counts(|journal| journal["more"] = json!(1)));
+    }
 }

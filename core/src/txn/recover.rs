@@ -1,6 +1,6 @@
 //! After a crash: finish the journal's transaction, forget it, or set it aside and say so.
 
-use super::{Journal, Wait, Workshop, finish, journal, lock};
+use super::{Ending, Journal, Target, Wait, Workshop, lock, step};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
@@ -29,25 +29,38 @@ pub(super) enum Verdict {
     SetAside(&'static str),
 }
 
-/// Pure: decides by where the branch is and what the files are now (`None`: absent).
-pub(super) fn verdict(journal: &Journal, head: &Head, digests: &[Option<Digest>]) -> Verdict {
+/// What is on disk of one target; `None`: absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Now {
+    pub file: Option<Digest>,
+    pub staged: Option<Digest>,
+}
+
+/// Pure: decides by where the branch is and what the targets are now.
+pub(super) fn verdict(journal: &Journal, head: &Head, now: &[Now]) -> Verdict {
     if head.reference != journal.branch {
         return Verdict::SetAside("another branch is checked out now");
     }
+    let targets = || journal.files.iter().zip(now).map(|(target, now)| (target, target.digest(), now));
     let at = head.commit.map(|oid| oid.to_string());
-    let fits = journal
-        .files
-        .iter()
-        .zip(digests)
-        .all(|(target, now)| *now == target.old || *now == target.new.as_ref().map(|new| new.digest));
     if at == journal.from {
-        // The branch is what moves first: no file was touched.
-        return Verdict::Forget;
+        // The branch is what moves first: only who moved it back finds files that are new.
+        return match targets().any(|(target, new, now)| now.file == new && now.file != target.old) {
+            false => Verdict::Forget,
+            true => Verdict::SetAside("the branch was moved back since"),
+        };
     }
     if at.as_deref() != Some(&journal.to) {
         return Verdict::SetAside("the branch has moved on since");
     }
-    if fits { Verdict::Finish } else { Verdict::SetAside("the vault's files were changed since") }
+    if targets().any(|(target, new, now)| now.file != target.old && now.file != new) {
+        return Verdict::SetAside("the vault's files were changed since");
+    }
+    // What is staged would take its place; what is not must be there.
+    if targets().any(|(_, new, now)| new.is_some() && now.staged.or(now.file) != new) {
+        return Verdict::SetAside("its staged files are damaged or gone");
+    }
+    Verdict::Finish
 }
 
 /// Takes the vault's lock and recovers, for who looks at the whole vault: while the lock is held, no writer comes in
@@ -70,48 +83,37 @@ pub(super) fn under_lock(folder: &Folder, repo: &Repo, workshop: &Workshop) -> R
     };
     workshop.clear_index();
     lock::remove_stale_ref(&repo.reference_lock(&found.branch), &found.to)?;
-    let digests = found
-        .files
-        .iter()
-        .map(|target| Ok(folder.read(&target.path, layout::limit::CIPHERTEXT)?.map(|bytes| Digest::of(&bytes))))
-        .collect::<Result<Vec<_>>>()?;
-    match verdict(&found, &repo.head()?, &digests) {
+    let now = found.files.iter().map(|target| look(folder, workshop, target)).collect::<Result<Vec<_>>>()?;
+    let ending = Ending { folder, repo, workshop, journal: &found, index: None };
+    match verdict(&found, &repo.head()?, &now) {
         Verdict::Finish => {
             let _index_lock = lock::IndexLock::take(repo, workshop, Wait::default())?;
-            check_staged(workshop, &found, &digests)?;
-            finish(folder, repo, workshop, &found, &found.blobs()?, None)?;
+            ending.run(step::finishing(&found.files))?;
             Ok(Recovered::Finished(found.files.into_iter().map(|target| target.path).collect()))
         }
         Verdict::Forget => {
-            journal::remove(&workshop.journal())?;
-            workshop.clear();
-            for target in found.files.iter().filter(|target| target.old.is_none()) {
-                folder.prune(&target.path);
-            }
+            ending.run(step::FORGETTING)?;
             Ok(Recovered::Forgotten)
         }
         Verdict::SetAside(reason) => {
-            let aside = workshop.dir.join(format!("set-aside-{}", found.to));
-            std::fs::create_dir_all(&aside).map_err(Error::io("create", &aside))?;
-            let _ = std::fs::rename(workshop.stage(), aside.join("stage"));
-            std::fs::rename(workshop.journal(), aside.join("journal.json")).map_err(Error::io("write", &aside))?;
-            workshop.clear();
+            let aside = ending.aside();
+            ending.run(step::SETTING_ASIDE)?;
             Ok(Recovered::SetAside(aside, reason))
         }
     }
 }
 
-/// Every target that is not new yet must have its staged file, with the journal's bytes.
-fn check_staged(workshop: &Workshop, journal: &Journal, digests: &[Option<Digest>]) -> Result<()> {
-    for (target, now) in journal.files.iter().zip(digests) {
-        let Some(new) = target.new.as_ref().filter(|new| *now != Some(new.digest)) else { continue };
-        let staged = workshop.staged(new.stage);
-        let bytes = std::fs::read(&staged).map_err(Error::io("read", &staged))?;
-        if Digest::of(&bytes) != new.digest {
-            return Err(Error::corrupt(staged, "a staged file is damaged, and its transaction cannot be finished"));
-        }
-    }
-    Ok(())
+fn look(folder: &Folder, workshop: &Workshop, target: &Target) -> Result<Now> {
+    let staged = match target.new.as_ref().map(|new| workshop.staged(new.stage)) {
+        None => None,
+        Some(path) => match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io("read", path)(error)),
+        },
+    };
+    let digest = |bytes: Option<Vec<u8>>| bytes.map(|bytes| Digest::of(&bytes));
+    Ok(Now { file: digest(folder.read(&target.path, layout::limit::CIPHERTEXT)?), staged: digest(staged) })
 }
 
 #[cfg(test)]
@@ -133,21 +135,48 @@ mod tests {
         let new = New { digest: digest("new"), stage: 0, blob: oid(9).to_string() };
         let changed = Target { path: "manifest.yaml".into(), old: Some(digest("old")), new: Some(new) };
         let removed = Target { path: "secrets/a/b.enc".into(), old: Some(digest("gone")), new: None };
-        Journal::new(&head, vec![changed, removed]).with_commit(oid(2))
+        let mut journal = Journal::new(&head, vec![changed, removed]);
+        journal.to = oid(2).to_string();
+        journal
     }
 
     fn head(branch: &str, commit: u8) -> Head {
         Head { reference: format!("refs/heads/{branch}"), commit: Some(oid(commit)) }
     }
 
+    fn now(file: Option<&str>, staged: Option<&str>) -> Now {
+        Now { file: file.map(digest), staged: staged.map(digest) }
+    }
+
     #[test]
     fn a_journal_is_finished_only_on_its_branch_and_only_over_its_own_files() {
-        let all = [Some(digest("old")), Some(digest("gone"))];
-        assert_eq!(verdict(&journal(), &head("main", 1), &all), Verdict::Forget);
-        assert_eq!(verdict(&journal(), &head("main", 2), &all), Verdict::Finish);
-        assert_eq!(verdict(&journal(), &head("main", 2), &[Some(digest("new")), None]), Verdict::Finish);
-        assert!(matches!(verdict(&journal(), &head("main", 2), &[Some(digest("other")), None]), Verdict::SetAside(_)));
-        assert!(matches!(verdict(&journal(), &head("main", 3), &all), Verdict::SetAside(_)));
-        assert!(matches!(verdict(&journal(), &head("topic", 1), &all), Verdict::SetAside(_)));
+        let untouched = [now(Some("old"), Some("new")), now(Some("gone"), None)];
+        let done = [now(Some("new"), None), now(None, None)];
+        assert_eq!(verdict(&journal(), &head("main", 1), &untouched), Verdict::Forget);
+        assert_eq!(verdict(&journal(), &head("main", 2), &untouched), Verdict::Finish);
+        assert_eq!(verdict(&journal(), &head("main", 2), &done), Verdict::Finish);
+        let aside = |head, now: &[Now]| matches!(verdict(&journal(), &head, now), Verdict::SetAside(_));
+        assert!(aside(head("main", 2), &[now(Some("other"), Some("new")), now(None, None)]));
+        assert!(aside(head("main", 3), &untouched));
+        assert!(aside(head("topic", 1), &untouched));
+    }
+
+    #[test]
+    fn a_journal_is_not_forgotten_where_its_branch_was_moved_back_over_new_files() {
+        let gone = now(Some("gone"), None);
+        for half in [[now(Some("new"), None), gone], [now(Some("old"), Some("new")), now(None, None)]] {
+            assert!(matches!(verdict(&journal(), &head("main", 1), &half), Verdict::SetAside(_)), "{half:?}");
+        }
+        // A file that somebody edited before the change was made is none of the change's.
+        let edited = [now(Some("edited"), Some("new")), gone];
+        assert_eq!(verdict(&journal(), &head("main", 1), &edited), Verdict::Forget);
+    }
+
+    #[test]
+    fn nothing_is_finished_with_staged_files_that_are_not_the_journals() {
+        let gone = now(Some("gone"), None);
+        for first in [now(Some("old"), None), now(Some("old"), Some("damaged")), now(Some("new"), Some("damaged"))] {
+            assert!(matches!(verdict(&journal(), &head("main", 2), &[first, gone]), Verdict::SetAside(_)), "{first:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::roots;
 use crate::secret::SecretBytes;
 use crate::signing::Namespace;
 use crate::trust::{Age, Seen, age};
-use crate::txn::Workshop;
+use crate::txn::{Journal, Workshop};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,21 @@ struct Pair {
     metadata: Arc<Metadata>,
     digest: Digest,
     ciphertext: Vec<u8>,
+}
+
+/// A change with a journal.
+pub(super) struct Unfinished {
+    repo: Repo,
+    workshop: Workshop,
+    journal: Journal,
+}
+
+impl Unfinished {
+    /// Itself, once it is made: before its branch has moved it may still be withdrawn, and what it would have written never
+    /// was. Looked up after the journal was read, so that what counts is what came of this very journal.
+    fn made(self) -> Option<Self> {
+        self.repo.has(&self.journal.branch, &self.journal.to).then_some(self)
+    }
 }
 
 impl Vault {
@@ -106,21 +121,19 @@ impl Vault {
                 Err(error @ Error::Tampered { .. }) => error,
                 done => return done,
             };
-            let Some((workshop, journal)) = self.journal() else {
-                if start.elapsed() >= Duration::from_millis(20) {
-                    return Err(error);
-                }
-                std::thread::sleep(Duration::from_millis(2));
-                continue;
+            let journal = self.journal();
+            let patience = if journal.is_some() { PATIENCE } else { Duration::from_millis(20) };
+            let found = match journal.and_then(Unfinished::made) {
+                Some(change) => self.verify_manifest(trusted, |relative, limit| {
+                    match change.workshop.pending(&self.folder, &change.journal, relative, limit) {
+                        Some(bytes) => Ok(Some(bytes)),
+                        None => self.folder.read(relative, limit),
+                    }
+                }),
+                None => Err(error),
             };
-            let pending = self.verify_manifest(trusted, |relative, limit| {
-                match workshop.pending(&self.folder, &journal, relative, limit) {
-                    Some(bytes) => Ok(Some(bytes)),
-                    None => self.folder.read(relative, limit),
-                }
-            });
-            if pending.is_ok() || start.elapsed() >= PATIENCE {
-                return pending;
+            if found.is_ok() || start.elapsed() >= patience {
+                return found;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -145,11 +158,12 @@ impl Vault {
         Ok((manifest, digest))
     }
 
-    /// The journal of a writer at work, or of one that died.
-    pub(super) fn journal(&self) -> Option<(Workshop, crate::txn::Journal)> {
-        let workshop = Workshop::new(&Repo::open(&self.dir).ok()?);
+    /// The change of a writer at work, or of one that died.
+    pub(super) fn journal(&self) -> Option<Unfinished> {
+        let repo = Repo::open(&self.dir).ok()?;
+        let workshop = Workshop::new(&repo);
         let journal = workshop.read_journal().ok()??;
-        Some((workshop, journal))
+        Some(Unfinished { repo, workshop, journal })
     }
 
     /// Reads and verifies `.meta`; remembers the verification of byte-identical metadata under the same root.
@@ -234,7 +248,7 @@ impl Vault {
 
     /// The pair that an unfinished transaction is about to put in place.
     fn pair_from_journal(&self, path: &SecretPath, trusted: &Trusted) -> Option<Pair> {
-        let (workshop, journal) = self.journal()?;
+        let Unfinished { workshop, journal, .. } = self.journal().and_then(Unfinished::made)?;
         let part = |part, limit| workshop.pending(&self.folder, &journal, &layout::secret(path, part), limit);
         let bytes = part(Part::Meta, limit::DOCUMENT)?;
         let metadata = self.verify_metadata(path, &bytes, trusted).ok()?;
@@ -306,3 +320,6 @@ impl Vault {
         nearest(path.as_str(), names.iter().map(SecretPath::as_str))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ mod support;
 use std::process::Command;
 use support::{PROGRAM, VALUE, World};
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 23] = [
     "init",
     "set",
     "get",
@@ -23,6 +23,9 @@ const COMMANDS: [&str; 20] = [
     "revoke",
     "check",
     "verify",
+    "log",
+    "edit",
+    "restore",
     "trust",
     "whoami",
     "completions",

@@ -38,11 +38,13 @@ pub fn edit(file: &Path) -> Result<()> {
 }
 
 /// From here on, the end of the editor is the end of the program.
+#[cfg(unix)]
 pub fn ending() {
     ENDING.store(true, Ordering::SeqCst);
 }
 
 /// The process id of the editor at work.
+#[cfg(unix)]
 pub fn running() -> Option<u32> {
     Some(RUNNING.load(Ordering::SeqCst)).filter(|id| *id != 0)
 }

@@ -67,7 +67,7 @@ impl Owner<'_> {
     /// agents, expiry and description of then.
     ///
     /// A document counts when it verifies under a root of this vault's chain. Under a root that is no longer in force it
-    /// must also lie in a proven part of HEAD's history: its owners' keys may be in other hands now.
+    /// must also lie in HEAD's history, and that be proven: its owners' keys may be in other hands now.
     ///
     /// # Errors
     /// [`Error::NotFound`] for the commit, the revision, or the secret in it; [`Error::Tampered`] for what does not
@@ -247,11 +247,12 @@ impl Session<'_> {
         if !now.extends(&chain) || !now.holds(&self.trusted.pin) || !repo.reaches(head, commit)? {
             return Err(refused("its roots are not those of this vault's history".into()));
         }
-        let history = self.vault.prove(repo, commit, None, false, &|_, _| {})?;
+        // All of HEAD's: a merge that undid what the others hold could bring in a branch that is sound by itself.
+        let history = self.vault.prove(repo, head, None, &|_, _| {})?;
         match history.violations.first() {
             None => Ok(chain),
             Some(violation) => Err(refused(format!(
-                "it was written under a former root, and its history is not proven (commit {}: {})",
+                "it was written under a former root, and the history is not proven (commit {}: {})",
                 violation.commit, violation.reason
             ))),
         }

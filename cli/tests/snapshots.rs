@@ -16,7 +16,7 @@ use snapbox::assert::Action;
 use snapbox::{Assert, Data, IntoData, Redactions};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use support::{PROGRAM, World};
+use support::{PROGRAM, World, golden};
 
 /// One session.
 struct Session {
@@ -97,7 +97,7 @@ impl Block {
 }
 
 impl World {
-    /// Runs a line of shell in the repository, with our program on PATH.
+    /// Runs a line of shell in the repository, with our program on PATH, and the golden vault of 0.1.0 in `$GOLDEN`.
     fn shell(&self, script: &str) -> std::process::Output {
         let bin = self.root.join("bin");
         let path = std::env::var_os("PATH").expect("PATH");
@@ -105,7 +105,7 @@ impl World {
         let mut command = std::process::Command::new("bash");
         command.args(["-eo", "pipefail", "-c", script]).current_dir(&self.repo);
         self.surround(&mut command, &self.home);
-        command.env("PATH", path).stdin(std::process::Stdio::null()).output().expect("bash runs")
+        command.env("PATH", path).env("GOLDEN", golden()).stdin(std::process::Stdio::null()).output().expect("bash runs")
     }
 }
 
@@ -135,13 +135,15 @@ fn redactions(world: &World) -> Redactions {
         redactions.insert(placeholder, regex::Regex::new(pattern).expect("a pattern")).expect("a placeholder");
     };
     insert("[TIME]", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ");
-    insert("[DATE____]", r"(?<redacted>20\d\d-\d\d-\d\d)(?:[^T\d]|$)");
+    insert("[DATE____]", r"(?<redacted>20\d\d-\d\d-\d\d)(?:[^T\d ]| \D|$)");
+    insert("[DATE_AND_TIME_]", r"20\d\d-\d\d-\d\d \d\d:\d\d");
     insert("[FINGERPRINT]", r"SHA256:(?<redacted>[A-Za-z0-9+/]{43})");
     insert("[AGE_RECIPIENT]", r"age1[a-z0-9]{58}");
     insert("[SSH_KEY]", r"ssh-ed25519 (?<redacted>[A-Za-z0-9+/]{68})");
     insert("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{64})");
     insert("[VAULT]", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
     insert("[COMMIT]", r"(?:^|[^0-9a-f])(?<redacted>[0-9a-f]{40})(?:[^0-9a-f]|$)");
+    insert("[COMMIT____]", r"(?:^|[^0-9a-f-])(?<redacted>[0-9a-f]{12})(?:[^0-9a-f]|$)");
     insert("[KEY_ID________]", r"(?:^|[^0-9a-f])(?<redacted>[0-9a-f]{16})(?:[^0-9a-f]|$)");
     insert("[KEY__ID]", r"-(?<redacted>[0-9a-f]{8})\.key");
     redactions.insert("[WORLD]", world.root.display().to_string()).expect("a placeholder");

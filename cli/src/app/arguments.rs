@@ -437,7 +437,7 @@ pub struct Scan {
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
     /// Write what is found to this file, to be accepted from now on
-    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "json"])]
     pub write_baseline: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -1,7 +1,7 @@
 //! `scan`
 
+use super::Bar;
 use super::findings::{Looking, how_to_excuse};
-use super::progress::Bar;
 use crate::app::Scan;
 use crate::exit::{Code, Outcome};
 use crate::output;

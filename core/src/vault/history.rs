@@ -1,6 +1,6 @@
 //! `verify --history`: that nothing in the vault ever went back, commit by commit.
 
-use super::past::{Ground, Past, judged};
+use super::past::{Ground, Past, judged, reopened};
 use super::{Progress, Vault};
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
@@ -137,7 +137,7 @@ impl Vault {
                 .map_init(
                     || past.open(),
                     |repo, job| {
-                        let repo = repo.as_ref().map_err(unreadable)?;
+                        let repo = repo.as_ref().map_err(reopened)?;
                         let verdict = examiner.examine(repo, job)?;
                         progress(done.fetch_add(1, Ordering::Relaxed) + 1, order.len());
                         Ok(verdict)
@@ -152,11 +152,6 @@ impl Vault {
         proof.end(&past.ground(repo, tree)?, pinned.then(|| self.pin()).as_ref());
         Ok(proof.history)
     }
-}
-
-/// A repository that opened once did not open again.
-fn unreadable(error: &Error) -> Error {
-    Error::Conflict { message: error.to_string(), hint: "try again".into() }
 }
 
 /// The trees of a commit's parents; those before `since` are read where they are needed.
@@ -260,7 +255,7 @@ impl Examiner<'_> {
     fn read(&self, repo: &Repo, ids: &[Oid], head: Oid) -> Result<Vec<Commit>> {
         let commits: Vec<Commit> = ids
             .par_iter()
-            .map_init(|| self.past.open(), |repo, id| repo.as_ref().map_err(unreadable)?.commit(*id))
+            .map_init(|| self.past.open(), |repo, id| repo.as_ref().map_err(reopened)?.commit(*id))
             .collect::<Result<_>>()?;
         let trees: HashMap<Oid, Option<Oid>> = commits.iter().map(|commit| (commit.id, commit.tree)).collect();
         let Some(Some(tree)) = trees.get(&head) else { return Ok(commits) };
@@ -283,7 +278,7 @@ impl Examiner<'_> {
             .map_init(
                 || (self.past.open(), Known::new()),
                 |(repo, known), commit| {
-                    let found = repo.as_ref().map_err(unreadable)?.vaults(commit.id, first, known)?;
+                    let found = repo.as_ref().map_err(reopened)?.vaults(commit.id, first, known)?;
                     // Without it anywhere, what lies at its place now counts: nothing, or what has no roots yet.
                     let tree = found.first().copied().or(commit.tree);
                     Ok(Commit { tree, twice: found.len() > 1, ..commit })

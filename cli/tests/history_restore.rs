@@ -133,7 +133,7 @@ fn log_tells_what_the_documents_say_and_never_what_a_message_says() {
     for told in [
         "created the vault",
         "agent ci joined",
-        "added secret stripe/api-key (readable by owners)",
+        "added stripe/api-key (readable by owners only)",
         "ci: granted stripe",
         "re-encrypted stripe/api-key: + ci@",
         "ci: revoked stripe",

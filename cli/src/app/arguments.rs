@@ -321,8 +321,9 @@ impl std::str::FromStr for FormerValue {
     fn from_str(text: &str) -> Result<Self, Error> {
         let (path, which) =
             text.split_once('@').filter(|(_, which)| !which.is_empty()).ok_or_else(|| Error::Usage {
-                message: "no commit is named".into(),
-                hint: "give PATH@COMMIT or PATH@r7; `agent-vault log PATH` lists them".into(),
+                // clap shows the message alone.
+                message: "no commit is named: give PATH@COMMIT or PATH@r7, which `agent-vault log PATH` lists".into(),
+                hint: "`agent-vault log PATH` lists what can be named".into(),
             })?;
         let Ok(which) = which.parse();
         Ok(Self { path: path.parse()?, which })

@@ -94,7 +94,7 @@ fn phrase(event: &Event) -> (String, Option<&str>, String) {
         (verb.to_owned(), Some(name), rest)
     }
     let to = |readers: &[String]| match readers {
-        [] => " (readable by owners)".to_owned(),
+        [] => " (readable by owners only)".to_owned(),
         agents => format!(" (readable by owners, {})", few(agents)),
     };
     match event {
@@ -127,9 +127,7 @@ fn phrase(event: &Event) -> (String, Option<&str>, String) {
         Event::GroupsAdded { groups } => plain(format!("made group {}", few(groups))),
         Event::GroupsRemoved { groups } => plain(format!("removed group {}", few(groups))),
         Event::SettingsChanged => plain("changed settings".into()),
-        Event::SecretAdded { secret: name, authorized_agents, .. } => {
-            secret("added secret", name, to(authorized_agents))
-        }
+        Event::SecretAdded { secret: name, authorized_agents, .. } => secret("added", name, to(authorized_agents)),
         Event::NewValue { secret: name, authorized_agents, exposed_to, .. } if exposed_to.is_empty() => {
             secret("new value for", name, to(authorized_agents))
         }

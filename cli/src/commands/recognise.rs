@@ -9,9 +9,7 @@ use agent_vault_hooks::fingerprints;
 pub fn told(setting: &Setting, vault: &Vault, path: &SecretPath, value: &SecretBytes, dry_run: bool) {
     if let Some(reason) = fingerprints::weakness(value.expose()) {
         output::note(&format!("  the commit hook will not recognise this value: {reason}"));
-    } else if !dry_run
-        && let Err(error) = fingerprints::append(&setting.context.home, vault.id(), path, value)
-    {
+    } else if !dry_run && let Err(error) = fingerprints::append(&setting.context.home, vault.id(), path, value) {
         failed(&error);
     }
 }

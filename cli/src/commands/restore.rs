@@ -11,8 +11,7 @@ pub fn run(setting: &Setting, args: &Restore) -> Outcome {
     let Restore { former, dry_run } = args;
     let identities = setting.identities()?;
     let vault = setting.vault(Some(&identities))?;
-    let restored =
-        vault.unlock(&identities).and_then(|owner| owner.restore(&former.path, &former.which, *dry_run));
+    let restored = vault.unlock(&identities).and_then(|owner| owner.restore(&former.path, &former.which, *dry_run));
     crate::setting::tell(&vault);
     let restored = restored?;
     let (path, was) = (&former.path, &restored.revision);

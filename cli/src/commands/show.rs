@@ -31,11 +31,7 @@ pub fn run(setting: &Setting, args: &Show) -> Outcome {
     if let Some(description) = &metadata.description {
         line("description", description.clone(), Style::Plain);
     }
-    line(
-        "readable by",
-        readers(&metadata.authorized_agents),
-        Style::Plain,
-    );
+    line("readable by", readers(&metadata.authorized_agents), Style::Plain);
     if !metadata.agents.is_empty() {
         line("explicitly", texts(&metadata.agents).join(", "), Style::Plain);
     }

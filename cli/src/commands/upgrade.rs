@@ -166,11 +166,7 @@ fn agent_cells(agent: &PlannedAgent) -> Vec<Cell> {
 
 fn secret_cells(secret: &PlannedSecret) -> Vec<Cell> {
     let names = |list: &[agent_vault_core::AgentName]| {
-        if list.is_empty() {
-            "-".to_owned()
-        } else {
-            texts(list).join(" ")
-        }
+        if list.is_empty() { "-".to_owned() } else { texts(list).join(" ") }
     };
     let mut change = Vec::new();
     change.extend(secret.spelled.as_ref().map(|name| format!("was spelled {}", output::one_line(name))));

@@ -154,6 +154,12 @@ impl Vault {
     }
 }
 
+/// What a secret's files are called below the vault's folder, without their endings.
+fn files_of(path: &SecretPath) -> String {
+    let file = layout::secret(path, layout::Part::Meta);
+    file.strip_suffix(layout::Part::Meta.ending()).unwrap_or(&file).to_owned()
+}
+
 /// The trees of a commit's parents; those before `since` are read where they are needed.
 fn job(repo: &Repo, commit: Commit, trees: &HashMap<Oid, Option<Oid>>, since: Option<Oid>) -> Result<Job> {
     let given = since == Some(commit.id);
@@ -411,7 +417,7 @@ impl Examiner<'_> {
                 })
                 .collect();
             if !self.secret(repo, path, change, chain, &olds, (false, &mut claims), verdict)? {
-                unsigned.get_or_insert_with(|| path.to_string());
+                unsigned.get_or_insert_with(|| files_of(path));
             }
         }
         claims.moves(verdict);
@@ -469,7 +475,7 @@ impl Examiner<'_> {
         (free, claims): (bool, &mut Claims),
         verdict: &mut Verdict,
     ) -> Result<bool> {
-        let name = || layout::secret(path, layout::Part::Meta).trim_end_matches(".meta").to_owned();
+        let name = || files_of(path);
         let taken = olds.iter().any(|old| old.same(&change.new));
         let new = match judged(self.past.document(repo, path, &change.new, Some(&chain.root)))? {
             Ok(new) => new,

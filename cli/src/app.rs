@@ -132,7 +132,7 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault verify\n  agent-vault verify --history             (every commit that changed the vault)\n  agent-vault verify --history --since v1.4"
     )]
     Verify(Verify),
-    /// Tell who changed what in the vault, when, for whom, and who signed it
+    /// Tell who changed what, when, for whom, and who signed it
     #[command(
         after_help = "Examples:\n  agent-vault log -n 20\n  agent-vault log stripe/api-key                  (every revision, with what `restore` takes)\n\nIt is read from the signed documents, never from the commits' messages. `agent-vault verify --history` proves them."
     )]
@@ -147,7 +147,7 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault restore stripe/api-key@HEAD~3\n  agent-vault restore stripe/api-key@r7           (its revision 7)\n  agent-vault restore stripe/api-key@v1.4 --dry-run\n\nWho may read it is decided by today's policy. Keys that could read the value then and may not now stay marked."
     )]
     Restore(Restore),
-    /// Sign a vault of agent-vault 0.1.0: show who can read what, then do it in one commit
+    /// Sign a vault of agent-vault 0.1.0, in one commit
     #[command(after_help = "Examples:\n  agent-vault upgrade --dry-run\n  agent-vault upgrade --yes")]
     Upgrade(Upgrade),
     /// Show or change which vaults this machine trusts
@@ -161,7 +161,7 @@ pub enum Command {
         after_help = "Examples:\n  eval \"$(agent-vault completions bash)\"       (in ~/.bashrc)\n  eval \"$(agent-vault completions zsh)\"        (in ~/.zshrc, after compinit)\n  agent-vault completions fish | source        (in ~/.config/fish/config.fish)"
     )]
     Completions(Completions),
-    /// Keep secrets out of commits: a hook that looks at what is staged
+    /// Keep secrets out of commits: look at what is staged
     #[command(
         after_help = "Examples:\n  agent-vault hook install\n  agent-vault hook refresh     (know the values that others have set)\n  agent-vault hook uninstall   (puts back what was there before)"
     )]

@@ -3,7 +3,7 @@
 //! clap knows commands, options and their values; names come from [`Hints`]. What an argument is decides what completes
 //! it, so a new command needs nothing here: a `SecretPath` is completed with secrets, wherever it stands.
 
-use crate::app::{App, Shell};
+use crate::app::{App, FormerValue, Shell};
 use crate::exit::Code;
 use crate::output;
 use crate::setting;
@@ -112,7 +112,8 @@ fn source(command: &str, arg: &Arg) -> Source {
         id if NEW_NAMES.contains(&(command, id)) => Source::Other,
         "vault" => Source::Folders,
         "agents" => Source::AgentList,
-        _ if is(TypeId::of::<SecretPath>()) => Source::Secrets,
+        // Before its `@`; what comes after is a commit, and Git knows those.
+        _ if is(TypeId::of::<SecretPath>()) || is(TypeId::of::<FormerValue>()) => Source::Secrets,
         _ if is(TypeId::of::<AgentName>()) => Source::Agents,
         _ if is(TypeId::of::<GroupName>()) => Source::Groups,
         _ if is(TypeId::of::<PathBuf>()) => Source::Paths,
@@ -190,6 +191,8 @@ mod tests {
             "mv from Secrets",
             "mv to Secrets",
             "revoke secret Secrets",
+            "restore former Secrets",
+            "log path Secrets",
             "grant agent Agents",
             "grant group Groups",
             "remove-agent name Agents",

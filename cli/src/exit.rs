@@ -125,7 +125,10 @@ pub fn report_usage(error: clap::Error) -> Code {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             output::note(&text);
             output::error("no command is given");
-            output::hint("choose one of the above; `agent-vault demo` shows them at work");
+            // Below a command such as `hook` there is no demonstration to choose.
+            let all = text.contains("agent-vault demo");
+            let demo = if all { "; `agent-vault demo` shows them at work" } else { "" };
+            output::hint(&format!("choose one of the above{demo}"));
         }
         // `set db/password my secret` without quotes: what is too much may be a part of the value.
         ErrorKind::UnknownArgument | ErrorKind::TooManyValues if std::env::args_os().any(|arg| arg == "set") => {

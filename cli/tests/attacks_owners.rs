@@ -102,7 +102,7 @@ fn replaced(world: &World) -> World {
 #[test]
 fn a7_a_whole_vault_in_place_of_the_known_one_is_refused() {
     let world = World::story();
-    let fingerprint = world.run("verify --json").ok().json()["owner"].as_str().unwrap().to_owned();
+    let fingerprint = world.run("verify --json").ok().json()["owner_fingerprint"].as_str().unwrap().to_owned();
     replaced(&world);
     for line in LOOKS {
         world.run(line).fails(5).says("this working copy held vault").keeps_silent_about("forged");
@@ -127,7 +127,7 @@ fn a7_a_whole_vault_in_place_of_the_known_one_is_refused() {
 fn a7_where_nothing_is_known_the_replaced_vault_is_announced_as_new() {
     let world = World::story();
     let theirs = replaced(&world);
-    let fingerprint = theirs.run("verify --json").ok().json()["owner"].as_str().unwrap().to_owned();
+    let fingerprint = theirs.run("verify --json").ok().json()["owner_fingerprint"].as_str().unwrap().to_owned();
     let raw = std::fs::read_to_string(world.key("ci")).unwrap().lines().last().unwrap().to_owned();
     let nowhere = world.fresh_home("nowhere");
     let call = world.line("get stripe/api-key").home(&nowhere).env("AGENT_VAULT_KEY", raw);

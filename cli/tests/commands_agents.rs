@@ -32,7 +32,7 @@ fn add_agent_as_json_says_where_the_key_is_and_never_what() {
     assert_eq!(added["name"], "ci");
     assert_eq!(added["key_file"], world.key("ci"));
     assert_eq!(added["public_key"].as_str().unwrap(), world.text("agents/ci/public.key").trim());
-    assert!(added["owner"].as_str().unwrap().starts_with("SHA256:"));
+    assert!(added["owner_fingerprint"].as_str().unwrap().starts_with("SHA256:"));
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn verify_counts_every_signature_digest_and_recipient_set() {
     let count = |field: &str| json[field].as_u64().unwrap();
     assert_eq!([count("roots"), count("signatures"), count("digests"), count("recipient_sets")], [1, 4, 1, 1]);
     assert_eq!(json["ok"], true);
-    assert!(done.out().contains(json["owner"].as_str().unwrap()));
+    assert!(done.out().contains(json["owner_fingerprint"].as_str().unwrap()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use support::{Done, World};
 
 fn fingerprint(world: &World) -> String {
-    world.run("verify --json").ok().json()["owner"].as_str().unwrap().to_owned()
+    world.run("verify --json").ok().json()["owner_fingerprint"].as_str().unwrap().to_owned()
 }
 
 fn id(world: &World) -> String {
@@ -28,7 +28,7 @@ fn trust_shows_every_vault_that_is_pinned_with_its_places() {
         json,
         json!([{
             "vault": id(&world),
-            "fingerprint": fingerprint(&world),
+            "owner_fingerprint": fingerprint(&world),
             "root": 1,
             "owners": ["eric"],
             "places": [world.folder()],

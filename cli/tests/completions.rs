@@ -130,6 +130,9 @@ fn names_come_before_options_and_only_where_they_fit() {
         (&["list", "--group=s"], &["--group=stripe"]),
         (&["set", "a/one", "--agents", "bob,c"], &["bob,ci"]),
         (&["mv", "a/one", "b/"], &["b/three"]),
+        (&["log", "a/"], &["a/one", "a/two"]),
+        (&["restore", "a/"], &["a/one", "a/two"]),
+        (&["restore", "a/one@"], &[]),
         (&["completions", ""], &["bash", "zsh", "fish", "powershell"]),
         (&["get", "-- ", "x"], &[]),
     ] {

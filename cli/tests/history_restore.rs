@@ -133,7 +133,7 @@ fn log_tells_what_the_documents_say_and_never_what_a_message_says() {
     for told in [
         "created the vault",
         "agent ci joined",
-        "added secret stripe/api-key (readable by owners)",
+        "added stripe/api-key (readable by owners only)",
         "ci: granted stripe",
         "re-encrypted stripe/api-key: + ci@",
         "ci: revoked stripe",
@@ -150,7 +150,7 @@ fn log_tells_what_the_documents_say_and_never_what_a_message_says() {
     assert_eq!(world.run("log -n 2 --json").ok().json().as_array().unwrap().len(), 2);
     let one = world.run("log stripe/moved --json").ok().json();
     let revisions: Vec<u64> =
-        one.as_array().unwrap().iter().map(|one| one["revision"]["revision"].as_u64().unwrap()).collect();
+        one.as_array().unwrap().iter().map(|one| one["secret"]["revision"].as_u64().unwrap()).collect();
     assert_eq!(revisions, [5, 4, 3, 2, 1]);
 }
 

@@ -179,7 +179,7 @@ fn an_allow_list_excuses_with_a_reason_by_rule_and_only_as_it_is_staged() {
     ] {
         list(body);
         world.git("add .agent-vault-allow.yaml");
-        world.run("hook pre-commit").fails(1).says(".agent-vault-allow.yaml").says(why);
+        world.run("hook pre-commit").fails(2).says(".agent-vault-allow.yaml").says(why);
     }
     list("  - {path: elsewhere, rule: github-token, reason: because}\n");
     world.git("add .agent-vault-allow.yaml");

@@ -184,5 +184,5 @@ fn a_global_hooks_path_is_told_and_no_repository_is_an_error() {
     let world = World::repository();
     world.sh("git config --global core.hooksPath $HOME/all");
     world.run("hook install").ok().says("more than this repository");
-    world.line("hook install").dir(&world.root).run().fails(1);
+    world.line("hook install").dir(&world.root).run().fails(3);
 }

@@ -29,6 +29,25 @@ fn set_says_which_values_will_not_be_recognised_and_says_nothing_with_quiet() {
 }
 
 #[test]
+fn what_edit_and_restore_store_is_recognised_without_a_refresh() {
+    let world = World::vault();
+    let (first, second) = ("Zk7!q9wPx2Rm", "wB4#nV8sLe1Q");
+    world.set("a/b", first);
+    let forget = || std::fs::remove_dir_all(world.keys().join("fingerprints")).expect("fingerprints");
+    forget();
+    world.line("edit a/b").env("EDITOR", format!("printf '%s' '{second}' >")).run().ok();
+    assert!(finds(&world, second) && !finds(&world, first));
+    forget();
+    world.run("restore a/b@r1 --dry-run").ok();
+    assert!(!finds(&world, first));
+    world.run("restore a/b@r1").ok();
+    assert!(finds(&world, first) && !finds(&world, second));
+    world.line("edit a/b").env("EDITOR", "printf short >").run().ok().says("will not recognise this value");
+    world.run("restore a/b@r1").ok();
+    world.run("restore a/b@r4").ok().says("will not recognise this value");
+}
+
+#[test]
 fn a_dry_run_and_a_refused_set_leave_no_fingerprint() {
     let world = World::vault();
     world.pipe("Zk7!q9wPx2Rm", "set a/b --dry-run").ok();

@@ -296,6 +296,11 @@ impl Error {
             Error::NotFound { what: "secret", .. } => "see `agent-vault list`".into(),
             Error::NotFound { what: "agent", .. } => "see `agent-vault list-agents`".into(),
             Error::NotFound { what: "group", .. } => "see `agent-vault list`; `--create` makes a new group".into(),
+            Error::NotFound { what: "commit", .. } => "name one by its id, a branch or a tag: see `git log --oneline`".into(),
+            Error::NotFound { what: "former value", name, .. } => {
+                format!("see `agent-vault log {}` for those that there are", name.split('@').next().unwrap_or_default())
+            }
+            Error::NotFound { what: "Git repository", .. } => "run it inside a repository, or name one with -C DIR".into(),
             Error::NotFound { .. } => "check the name".into(),
             Error::NotAuthorized { .. } => "an owner can grant it: `agent-vault grant AGENT GROUP`; see `agent-vault whoami`".into(),
             Error::NotOwner { .. } => "use the owner's key: --key FILE, AGENT_VAULT_KEY, or owner.key in the vault's home".into(),

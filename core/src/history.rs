@@ -41,9 +41,9 @@ pub struct History {
     pub strangers: Vec<Stranger>,
 }
 
-/// Where a proof begins.
+/// Where a proof begins. As JSON `{"at": …, "commits": […]}`, whatever it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "at", content = "commits")]
+#[serde(into = "BeginningFields")]
 pub enum Beginning {
     /// At the commit that made the vault, or gave it its first root.
     Creation(String),
@@ -53,6 +53,25 @@ pub enum Beginning {
     Given(String),
     /// Nowhere: no commit made this vault.
     Nowhere,
+}
+
+/// The same fields for every [`Beginning`].
+#[derive(Serialize)]
+struct BeginningFields {
+    at: &'static str,
+    commits: Vec<String>,
+}
+
+impl From<Beginning> for BeginningFields {
+    fn from(beginning: Beginning) -> Self {
+        let (at, commits) = match beginning {
+            Beginning::Creation(commit) => ("creation", vec![commit]),
+            Beginning::Shallow(commits) => ("shallow", commits),
+            Beginning::Given(commit) => ("given", vec![commit]),
+            Beginning::Nowhere => ("nowhere", Vec::new()),
+        };
+        Self { at, commits }
+    }
 }
 
 /// One thing that breaks the proof.
@@ -89,15 +108,15 @@ pub struct LogEntry {
     /// What happened in the vault.
     pub events: Vec<Event>,
     /// In the history of one secret: what it was after this commit. Its `name@commit` is what `restore` takes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "secret")]
     pub revision: Option<Revision>,
     /// The commit message's first line, printable. A message can say anything.
     pub message: String,
 }
 
-/// Who signed a commit.
+/// Who signed a commit. As JSON `{"status": …, "owner": …, "fingerprint": …}`, with null for what does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "status")]
+#[serde(into = "SignatureFields")]
 pub enum SignatureStatus {
     /// An owner of the root in force in that commit.
     Good {
@@ -113,6 +132,26 @@ pub enum SignatureStatus {
     },
     /// The signature does not fit the commit.
     Bad,
+}
+
+/// The same fields for every [`SignatureStatus`].
+#[derive(Serialize)]
+struct SignatureFields {
+    status: &'static str,
+    owner: Option<String>,
+    fingerprint: Option<String>,
+}
+
+impl From<SignatureStatus> for SignatureFields {
+    fn from(status: SignatureStatus) -> Self {
+        let (status, owner, fingerprint) = match status {
+            SignatureStatus::Good { owner } => ("good", Some(owner), None),
+            SignatureStatus::Unsigned => ("unsigned", None, None),
+            SignatureStatus::UnknownKey { fingerprint } => ("unknown-key", None, fingerprint),
+            SignatureStatus::Bad => ("bad", None, None),
+        };
+        Self { status, owner, fingerprint }
+    }
 }
 
 /// One revision of a secret, for `log PATH` and `restore`.

@@ -147,7 +147,7 @@ pub(crate) struct Knowledge<'a> {
     pub place: Option<VaultId>,
     /// What the identity's file says.
     pub hints: Option<&'a KeyHints>,
-    /// `AGENT_VAULT_OWNER`.
+    /// `AGENT_VAULT_OWNER`, or `--owner` of `trust`.
     pub expected: Option<&'a str>,
     /// Whether the vault's id is pinned.
     pub pinned: bool,
@@ -168,7 +168,7 @@ pub(crate) fn judge(id: VaultId, fingerprint: &str, known: &Knowledge<'_>) -> Re
     if let Some(expected) = known.expected
         && expected != fingerprint
     {
-        return Err(format!("the owner is {fingerprint}, and AGENT_VAULT_OWNER expects {expected}"));
+        return Err(format!("the owner is {fingerprint}, and {expected} is expected (AGENT_VAULT_OWNER, or --owner)"));
     }
     // An owner's key may serve several vaults: its comments recommend one, and forbid none.
     if let Some(hints) = known.hints.filter(|hints| hints.agent.is_some()) {
@@ -194,7 +194,7 @@ pub(crate) fn judge_unsigned(known: &Knowledge<'_>) -> Option<String> {
         return Some(format!("this working copy held vault {place}, and its roots and signatures are gone"));
     }
     if let Some(expected) = known.expected {
-        return Some(format!("nobody signed it, and AGENT_VAULT_OWNER expects {expected}"));
+        return Some(format!("nobody signed it, and owner {expected} is expected (AGENT_VAULT_OWNER, or --owner)"));
     }
     let hints = known.hints.filter(|hints| hints.agent.is_some())?;
     match (hints.vault, &hints.owner) {

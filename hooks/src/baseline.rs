@@ -6,7 +6,7 @@
 
 use crate::finding::Finding;
 use crate::fingerprints::Key;
-use agent_vault_core::error::{Error, Result};
+use agent_vault_core::error::{Error, Result, printable};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -39,15 +39,18 @@ impl Baseline {
     /// Reads the text of a baseline.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for what is none, with the name that it is told under.
+    /// [`Error::Usage`] for what is none, with the name that it is told under.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self> {
+        let wrong = |reason: String| Error::Usage {
+            message: format!("{}: {reason}", printable(file)),
+            hint: "name a baseline of `agent-vault scan --write-baseline FILE`, or write it anew".into(),
+        };
         if bytes.len() > LIMIT {
-            return Err(Error::corrupt(file, "a baseline of more than 64 MiB is not read"));
+            return Err(wrong("a baseline of more than 64 MiB is not read".into()));
         }
-        let read: Self = serde_json::from_slice(bytes)
-            .map_err(|error| Error::corrupt(file, format!("it is no baseline: {error}")))?;
+        let read: Self = serde_json::from_slice(bytes).map_err(|error| wrong(format!("it is no baseline: {error}")))?;
         if read.version != VERSION {
-            return Err(Error::corrupt(file, format!("baseline version {} is not known here", read.version)));
+            return Err(wrong(format!("baseline version {} is not known here", read.version)));
         }
         Ok(read)
     }

@@ -43,10 +43,13 @@ impl AllowList {
     /// Reads the text of an allow list.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for what cannot be read to the last field, and for an entry without a reason or with a rule that
+    /// [`Error::Usage`] for what cannot be read to the last field, and for an entry without a reason or with a rule that
     /// does not exist: an excuse that is not understood excuses nothing.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self> {
-        let wrong = |reason: String| Error::corrupt(file, reason);
+        let wrong = |reason: String| Error::Usage {
+            message: format!("{}: {reason}", printable(file)),
+            hint: "correct it: it has `version: 1`, and below `allow` entries with path, rule and reason".into(),
+        };
         if bytes.len() > LIMIT {
             return Err(wrong("an allow list of more than 1 MiB is not read".into()));
         }
@@ -82,8 +85,9 @@ fn read(text: &str) -> Result<Document, String> {
             max_total_scalar_bytes: LIMIT,
         },
     };
-    let first_line =
-        |error: serde_saphyr::Error| printable(error.to_string().lines().next().unwrap_or("it is not YAML"));
+    let first_line = |error: serde_saphyr::Error| {
+        printable(error.to_string().lines().next().unwrap_or("it is not YAML").trim_start_matches("error: "))
+    };
     serde_saphyr::from_str_with_options(text, options).map_err(first_line)
 }
 

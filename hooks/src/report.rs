@@ -89,7 +89,7 @@ impl Excuses {
     /// Reads the repository's own excuses from wherever `read` finds [`excuse::FILE`] and [`baseline::FILE`].
     ///
     /// # Errors
-    /// Those of `read`, and [`agent_vault_core::Error::Corrupt`] for a file that cannot be understood.
+    /// Those of `read`, and [`agent_vault_core::Error::Usage`] for a file that cannot be understood.
     pub fn read(
         read: impl Fn(&str, usize) -> agent_vault_core::Result<Option<Vec<u8>>>,
     ) -> agent_vault_core::Result<Self> {

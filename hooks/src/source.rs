@@ -3,7 +3,7 @@
 //! Git's objects are read as Git has them: no filter, no text conversion, no attribute changes what is seen.
 
 use crate::report::{Located, Place, Scanner};
-use agent_vault_core::error::{Error, Result};
+use agent_vault_core::error::{Error, Result, printable};
 use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -51,14 +51,20 @@ impl Repo {
     /// Opens it.
     ///
     /// # Errors
-    /// [`Error::Git`].
+    /// [`Error::NotFound`]; [`Error::Git`] for one that cannot be opened.
     pub fn open(&self) -> Result<Repository> {
         agent_vault_sys::allow_foreign_repositories();
         let (dir, flags) = match &self.dir {
             Some(dir) => (dir.as_path(), RepositoryOpenFlags::CROSS_FS),
             None => (Path::new("."), RepositoryOpenFlags::CROSS_FS | RepositoryOpenFlags::FROM_ENV),
         };
-        Repository::open_ext(dir, flags, std::iter::empty::<&Path>()).map_err(Error::git("open the repository"))
+        let opened = Repository::open_ext(dir, flags, std::iter::empty::<&Path>());
+        opened.map_err(|error| match error.code() {
+            ErrorCode::NotFound => {
+                Error::NotFound { what: "Git repository", name: printable(&dir.to_string_lossy()), near: None }
+            }
+            _ => Error::git("open the repository")(error),
+        })
     }
 
     /// Opens it, if there is one.
@@ -67,7 +73,7 @@ impl Repo {
     /// [`Error::Git`] for one that cannot be opened.
     pub fn open_if_there(&self) -> Result<Option<Repository>> {
         match self.open() {
-            Err(Error::Git { source, .. }) if source.code() == ErrorCode::NotFound => Ok(None),
+            Err(Error::NotFound { .. }) => Ok(None),
             other => other.map(Some),
         }
     }

@@ -321,8 +321,9 @@ impl std::str::FromStr for FormerValue {
     fn from_str(text: &str) -> Result<Self, Error> {
         let (path, which) =
             text.split_once('@').filter(|(_, which)| !which.is_empty()).ok_or_else(|| Error::Usage {
-                message: "no commit is named".into(),
-                hint: "give PATH@COMMIT or PATH@r7; `agent-vault log PATH` lists them".into(),
+                // clap shows the message alone.
+                message: "no commit is named: give PATH@COMMIT or PATH@r7, which `agent-vault log PATH` lists".into(),
+                hint: "`agent-vault log PATH` lists what can be named".into(),
             })?;
         let Ok(which) = which.parse();
         Ok(Self { path: path.parse()?, which })
@@ -437,7 +438,7 @@ pub struct Scan {
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
     /// Write what is found to this file, to be accepted from now on
-    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "json"])]
     pub write_baseline: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -18,7 +18,7 @@ pub fn add(setting: &Setting, args: &AddAgent) -> Outcome {
     if args.json.json {
         let file = key.file.as_ref().map(|file| file.display().to_string());
         output::json(
-            &json!({"name": args.name.as_str(), "public_key": key.public_key.as_str(), "key_file": file, "owner": owner}),
+            &json!({"name": args.name.as_str(), "public_key": key.public_key.as_str(), "key_file": file, "owner_fingerprint": owner}),
         )?;
         return Ok(Code::Done);
     }

@@ -49,7 +49,19 @@ pub(super) fn told(findings: &[Finding], args: &Check) -> Outcome {
         output::json(&json!({"ok": ok, "findings": findings}))?;
         return Ok(code);
     }
-    let coloured = output::stdout_coloured();
+    output::print(&lines(findings, output::stdout_coloured()))?;
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let summary = format!(
+        "{}, {}",
+        output::count(count(Severity::Error), "error"),
+        output::count(count(Severity::Warning), "warning")
+    );
+    output::note(&if findings.is_empty() { "nothing to report".to_owned() } else { summary });
+    Ok(code)
+}
+
+/// Two lines for each finding: what is so, and what to do.
+pub(super) fn lines(findings: &[Finding], coloured: bool) -> String {
     let mut out = String::new();
     for finding in findings {
         let (word, style) = match finding.severity {
@@ -68,13 +80,5 @@ pub(super) fn told(findings: &[Finding], args: &Check) -> Outcome {
             Style::Dim.paint(&output::one_line(&finding.remedy), coloured)
         );
     }
-    output::print(&out)?;
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let summary = format!(
-        "{}, {}",
-        output::count(count(Severity::Error), "error"),
-        output::count(count(Severity::Warning), "warning")
-    );
-    output::note(&if findings.is_empty() { "nothing to report".to_owned() } else { summary });
-    Ok(code)
+    out
 }

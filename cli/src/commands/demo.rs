@@ -58,7 +58,7 @@ pub fn run() -> Outcome {
         &Act {
             story: "A secret is stored; its group is the first part of its name.",
             args: &["set", "stripe/api-key"],
-            input: Some("sk_demo_1"),
+            input: Some("sk_demo_8Xq2vL5tHn"),
             code: 0,
         },
     )?;
@@ -109,7 +109,7 @@ pub fn run() -> Outcome {
         &Act {
             story: "The secret is rotated, and the mark goes away.",
             args: &["set", "stripe/api-key"],
-            input: Some("sk_demo_2"),
+            input: Some("sk_demo_Rw7nZk3pBc"),
             code: 0,
         },
     )?;

@@ -1,6 +1,7 @@
 //! `edit`
 
 use super::set::read;
+use super::{readers, recognise};
 use crate::app::Edit;
 use crate::editor;
 use crate::exit::{Code, Outcome};
@@ -28,6 +29,8 @@ pub fn run(setting: &Setting, args: &Edit) -> Outcome {
         output::note(&format!("nothing changed in {}: nothing is stored", args.path));
         return Ok(Code::Done);
     }
+    // The request takes the value over; its fingerprint is for after the change.
+    let remembered = SecretBytes::new(after.expose().to_vec());
     let request = SetRequest { value: Some(after), expect: Some(revision), ..SetRequest::default() };
     let outcome = owner.set(&args.path, request, false);
     crate::setting::tell(&vault);
@@ -35,7 +38,10 @@ pub fn run(setting: &Setting, args: &Edit) -> Outcome {
         Ok(outcome) => {
             drop(scratch);
             let done = if outcome.created { "added" } else { "changed" };
-            output::note(&format!("{done} {}, revision {}", args.path, outcome.metadata.revision));
+            let metadata = &outcome.metadata;
+            output::note(&format!("{done} {}, revision {}, group {}", args.path, metadata.revision, metadata.group));
+            output::note(&format!("  readable by {}", readers(&metadata.authorized_agents)));
+            recognise::told(setting, &vault, &args.path, &remembered, false);
             Ok(Code::Done)
         }
         // The commit is made; there is nothing to keep.

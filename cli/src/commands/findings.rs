@@ -95,7 +95,7 @@ fn line(out: &mut String, located: &Located, secret: Option<String>) {
 fn to_json(located: &Located, secret: Option<String>) -> Value {
     let Located { place, finding } = located;
     json!({
-        "path": place.name(),
+        "path": place.path.as_ref().map(|_| place.name()),
         "commit": place.commit,
         "line": finding.line,
         "column": finding.column,

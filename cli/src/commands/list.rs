@@ -24,8 +24,9 @@ struct Shown<'a> {
     description: Option<&'a str>,
     authorized_agents: &'a [String],
     agents: &'a [String],
-    revision: u64,
-    value_revision: u64,
+    /// None in a vault that nobody signed.
+    revision: Option<u64>,
+    value_revision: Option<u64>,
     exposed_to: &'a [String],
 }
 
@@ -69,8 +70,8 @@ fn shown(row: &Row) -> Shown<'_> {
         description: row.description.as_deref(),
         authorized_agents: &row.authorized_agents,
         agents: &row.agents,
-        revision: row.revision,
-        value_revision: row.value_revision,
+        revision: Some(row.revision).filter(|revision| *revision > 0),
+        value_revision: Some(row.value_revision).filter(|revision| *revision > 0),
         exposed_to: &row.exposed_to,
     }
 }

@@ -1,5 +1,6 @@
 //! `log`
 
+use super::short;
 use crate::app::Log;
 use crate::exit::{Code, Outcome};
 use crate::output::{self, Style, count};
@@ -25,7 +26,8 @@ pub fn run(setting: &Setting, args: &Log) -> Outcome {
         output::json(&entries)?;
         return Ok(Code::Done);
     }
-    let (coloured, width) = (output::stdout_coloured(), width());
+    let coloured = output::stdout_coloured();
+    let width = output::stdout_width().map_or(WIDTH, |columns| columns.max(NARROW));
     let text: String = entries.iter().map(|entry| told(entry, coloured, width)).collect();
     output::print(&text)?;
     if entries.is_empty() {
@@ -46,7 +48,7 @@ fn told(entry: &LogEntry, coloured: bool, width: usize) -> String {
         SignatureStatus::UnknownKey { fingerprint: None } => ("signed by no owner's key".into(), Style::Magenta),
         SignatureStatus::Bad => ("BAD signature: the commit was altered".into(), Style::Red),
     };
-    let id = Style::Magenta.paint(&entry.commit[..12], coloured);
+    let id = Style::Magenta.paint(short(&entry.commit), coloured);
     let revision = entry.revision.as_ref().map(|revision| format!("  r{}", revision.revision)).unwrap_or_default();
     let author = output::one_line(&entry.author);
     let mut out = format!(
@@ -92,7 +94,7 @@ fn phrase(event: &Event) -> (String, Option<&str>, String) {
         (verb.to_owned(), Some(name), rest)
     }
     let to = |readers: &[String]| match readers {
-        [] => " (readable by owners)".to_owned(),
+        [] => " (readable by owners only)".to_owned(),
         agents => format!(" (readable by owners, {})", few(agents)),
     };
     match event {
@@ -125,12 +127,13 @@ fn phrase(event: &Event) -> (String, Option<&str>, String) {
         Event::GroupsAdded { groups } => plain(format!("made group {}", few(groups))),
         Event::GroupsRemoved { groups } => plain(format!("removed group {}", few(groups))),
         Event::SettingsChanged => plain("changed settings".into()),
-        Event::SecretAdded { secret: name, readers, .. } => secret("added secret", name, to(readers)),
-        Event::NewValue { secret: name, readers, known_to, .. } if known_to.is_empty() => {
-            secret("new value for", name, to(readers))
+        Event::SecretAdded { secret: name, authorized_agents, .. } => secret("added", name, to(authorized_agents)),
+        Event::NewValue { secret: name, authorized_agents, exposed_to, .. } if exposed_to.is_empty() => {
+            secret("new value for", name, to(authorized_agents))
         }
-        Event::NewValue { secret: name, readers, known_to, .. } => {
-            secret("new value for", name, format!("{}, which {} could read before", to(readers), few(known_to)))
+        Event::NewValue { secret: name, authorized_agents, exposed_to, .. } => {
+            let known = format!("{}, which {} could read before", to(authorized_agents), few(exposed_to));
+            secret("new value for", name, known)
         }
         Event::Reencrypted { secret: name, gained, lost, .. } => {
             let signed =
@@ -187,22 +190,6 @@ fn wrapped(line: &str, width: usize) -> String {
         used += 1 + length;
     }
     out + "\n"
-}
-
-/// How wide a line may be.
-fn width() -> usize {
-    columns().map_or(WIDTH, |columns| columns.max(NARROW))
-}
-
-#[cfg(unix)]
-fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-}
-
-#[cfg(not(unix))]
-fn columns() -> Option<usize> {
-    None
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod log;
 mod moving;
 mod old;
 mod progress;
+mod recognise;
 mod restore;
 mod scan;
 mod set;
@@ -30,7 +31,7 @@ use crate::exit::Outcome;
 use crate::output;
 use crate::setting::Setting;
 use agent_vault_core::vault::AccessChange;
-use agent_vault_core::{Error, Owner, Result, Vault};
+use agent_vault_core::{AgentName, Error, Owner, Result, Vault};
 use progress::Bar;
 use serde_json::{Value, json};
 
@@ -95,6 +96,21 @@ fn tell_change(change: &AccessChange) {
     }
 }
 
+/// Who reads a secret: `owners only`, or `owners, ci`.
+fn readers(agents: &[AgentName]) -> String {
+    if agents.is_empty() { "owners only".to_owned() } else { format!("owners, {}", texts(agents).join(", ")) }
+}
+
+/// Names or keys as text.
+fn texts<T: ToString>(items: &[T]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}
+
+/// A commit's id as it is shown, and as Git takes it.
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
 /// What a revocation cannot undo.
 fn warn_exposed(change: &AccessChange) {
     if change.loses.is_empty() {
@@ -114,7 +130,7 @@ fn change_json(change: &AccessChange) -> Value {
     json!({"gains": side(&change.gains), "loses": side(&change.loses), "commit": change.commit})
 }
 
-/// The owners' and agents' names of a vault by key id, for showing who `name@key` is.
+/// The fingerprint of a vault's owner.
 fn fingerprint(vault: &Vault) -> String {
     vault.pin().fingerprint()
 }

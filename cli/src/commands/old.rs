@@ -14,14 +14,25 @@ use std::fmt::Write;
 pub fn show(old: &OldVault, args: &Show) -> Outcome {
     let metadata = old.metadata(&args.path)?;
     if args.json.json {
+        // The fields of a signed one; null and empty for what nobody says here.
         output::json(&json!({
+            "signed": false,
+            "version": null,
+            "vault": null,
             "name": metadata.name.as_str(),
             "group": metadata.group,
+            "revision": null,
+            "value_revision": null,
+            "parents": [],
             "created": metadata.created,
             "rotated": metadata.rotated,
             "expires": metadata.expires,
+            "description": null,
             "authorized_agents": metadata.authorized_agents,
-            "signed": false,
+            "agents": [],
+            "recipients": [],
+            "digest": null,
+            "exposed_to": [],
         }))?;
         return Ok(Code::Done);
     }

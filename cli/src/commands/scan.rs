@@ -1,7 +1,7 @@
 //! `scan`
 
+use super::Bar;
 use super::findings::{Looking, how_to_excuse};
-use super::progress::Bar;
 use crate::app::Scan;
 use crate::exit::{Code, Outcome};
 use crate::output;
@@ -18,7 +18,9 @@ pub fn run(setting: &Setting, args: &Scan) -> Outcome {
     let looking = Looking::new(setting)?;
     let mut excuses = excuses(setting)?;
     if let Some(file) = &args.baseline {
-        let bytes = read(file, agent_vault_hooks::baseline::LIMIT)?.ok_or_else(|| missing(file))?;
+        let absent = |source| Error::Io { action: "read", path: file.clone(), source };
+        std::fs::metadata(file).map_err(absent)?;
+        let bytes = read(file, agent_vault_hooks::baseline::LIMIT)?.unwrap_or_default();
         excuses.baseline = Baseline::parse(&file.display().to_string(), &bytes)?;
     } else if args.write_baseline.is_some() {
         // What was accepted before is accepted anew, or not.
@@ -92,8 +94,4 @@ fn read(file: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
     let opened = std::fs::File::open(file).map_err(fail)?;
     opened.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
     Ok(Some(bytes))
-}
-
-fn missing(file: &Path) -> Error {
-    Error::Io { action: "read", path: file.into(), source: std::io::ErrorKind::NotFound.into() }
 }

@@ -1,5 +1,6 @@
 //! `set`
 
+use super::{readers, recognise};
 use crate::app::{Charset, Set};
 use crate::exit::{Code, Outcome};
 use crate::output;
@@ -8,7 +9,6 @@ use crate::terminal::Terminal;
 use agent_vault_core::metadata::Metadata;
 use agent_vault_core::vault::{SetOutcome, SetRequest};
 use agent_vault_core::{AgentName, Error, Result, SecretBytes, Timestamp, Vault};
-use agent_vault_hooks::fingerprints;
 use rand::Rng;
 use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
@@ -39,20 +39,9 @@ pub fn run(setting: &Setting, args: &Set) -> Outcome {
     crate::setting::tell(&vault);
     tell(&outcome?, kept, args.dry_run);
     if let Some(value) = remembered {
-        recognise(setting, &vault, args, &value);
+        recognise::told(setting, &vault, &args.path, &value, args.dry_run);
     }
     Ok(Code::Done)
-}
-
-/// Lets the commit hook recognise the value, or says why it will not.
-fn recognise(setting: &Setting, vault: &Vault, args: &Set, value: &SecretBytes) {
-    if let Some(reason) = fingerprints::weakness(value.expose()) {
-        output::note(&format!("  the commit hook will not recognise this value: {reason}"));
-    } else if !args.dry_run
-        && let Err(error) = fingerprints::append(&setting.context.home, vault.id(), &args.path, value)
-    {
-        output::warn(&format!("the commit hook will not recognise this value: {error}"));
-    }
 }
 
 /// The new value, from the one place that was named, else a pipe, else a prompt. `None` keeps what is there.
@@ -197,9 +186,7 @@ fn tell(outcome: &SetOutcome, kept: bool, dry_run: bool) {
     };
     let what = if kept { " (value kept)" } else { "" };
     output::note(&format!("{done} {name}{what}, revision {revision}, group {}", metadata.group));
-    let agents: Vec<String> = authorized_agents.iter().map(ToString::to_string).collect();
-    let readers = if agents.is_empty() { "owners only".to_owned() } else { format!("owners, {}", agents.join(", ")) };
-    output::note(&format!("  readable by {readers}"));
+    output::note(&format!("  readable by {}", readers(authorized_agents)));
     if !*created {
         gains.iter().for_each(|key| output::note(&format!("  + {key}")));
         loses.iter().for_each(|key| output::note(&format!("  - {key}")));

@@ -1,5 +1,6 @@
 //! `show`
 
+use super::{readers, texts};
 use crate::app::Show;
 use crate::exit::{Code, Outcome};
 use crate::output::{self, Style};
@@ -14,7 +15,9 @@ pub fn run(setting: &Setting, args: &Show) -> Outcome {
     };
     let metadata = vault.metadata(&args.path)?;
     if args.json.json {
-        output::json(&*metadata)?;
+        let mut fields = serde_json::to_value(&*metadata).map_err(std::io::Error::from)?;
+        fields["signed"] = true.into();
+        output::json(&fields)?;
         return Ok(Code::Done);
     }
     let now = (setting.context.clock)();
@@ -23,24 +26,14 @@ pub fn run(setting: &Setting, args: &Show) -> Outcome {
     let mut line = |key: &str, value: String, style: Style| {
         let _ = writeln!(out, "{key:<12} {}", style.paint(&value, coloured));
     };
-    let names =
-        |list: &[agent_vault_core::AgentName]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     line("name", metadata.name.to_string(), Style::Bold);
     line("group", metadata.group.to_string(), Style::Plain);
     if let Some(description) = &metadata.description {
         line("description", description.clone(), Style::Plain);
     }
-    line(
-        "readable by",
-        if metadata.authorized_agents.is_empty() {
-            "owners".into()
-        } else {
-            format!("owners, {}", names(&metadata.authorized_agents))
-        },
-        Style::Plain,
-    );
+    line("readable by", readers(&metadata.authorized_agents), Style::Plain);
     if !metadata.agents.is_empty() {
-        line("explicitly", names(&metadata.agents), Style::Plain);
+        line("explicitly", texts(&metadata.agents).join(", "), Style::Plain);
     }
     line("created", metadata.created.to_string(), Style::Plain);
     line("rotated", metadata.rotated.to_string(), Style::Plain);
@@ -50,8 +43,8 @@ pub fn run(setting: &Setting, args: &Show) -> Outcome {
     }
     line("revision", format!("{} (value {})", metadata.revision, metadata.value_revision), Style::Plain);
     if metadata.rotation_due() {
-        let keys: Vec<String> = metadata.exposed_to.iter().map(ToString::to_string).collect();
-        line("rotate", format!("due: {} could read this value", keys.join(", ")), Style::Magenta);
+        let keys = texts(&metadata.exposed_to).join(", ");
+        line("rotate", format!("due: {keys} could read this value"), Style::Magenta);
     }
     output::print(&out)?;
     Ok(Code::Done)

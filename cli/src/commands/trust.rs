@@ -27,7 +27,7 @@ fn show(setting: &Setting, as_json: bool) -> Outcome {
             .map(|vault| {
                 json!({
                     "vault": vault.pin.vault,
-                    "fingerprint": vault.pin.fingerprint(),
+                    "owner_fingerprint": vault.pin.fingerprint(),
                     "root": vault.pin.root,
                     "owners": vault.pin.owners.iter().map(|owner| owner.name.as_str()).collect::<Vec<_>>(),
                     "places": vault.places,

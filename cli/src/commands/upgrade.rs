@@ -1,12 +1,11 @@
 //! `upgrade`
 
-use super::Bar;
+use super::{Bar, texts};
 use crate::app::Upgrade as Args;
 use crate::exit::{Code, Outcome};
 use crate::output::{self, Style};
 use crate::setting::{Setting, pretty};
 use crate::table::{self, Cell};
-use agent_vault_core::check::{Finding, Severity};
 use agent_vault_core::legacy::plan::{Plan, PlannedAgent, PlannedSecret};
 use agent_vault_core::vault::Upgrade;
 use agent_vault_core::{Error, OldVault, Vault};
@@ -27,7 +26,7 @@ pub fn run(setting: &Setting, args: &Args) -> Outcome {
         return already(&setting.vault(Some(&identities))?, args);
     }
     let dir = pretty(old.dir());
-    let bar = Bar::new("looking at");
+    let bar = Bar::new("looking at secrets");
     let upgrade = old.prepare_upgrade(&identities, args.owner.clone(), &|done, all| bar.tick(done, all))?;
     drop(bar);
     if args.dry_run {
@@ -45,15 +44,13 @@ pub fn run(setting: &Setting, args: &Args) -> Outcome {
         super::confirm(&question, args.yes)?;
     }
     let shown = args.json.json.then(|| plan_json(&upgrade));
-    let bar = Bar::new("signing");
+    let bar = Bar::new("signing secrets");
     let done = upgrade.apply(&|done, all| bar.tick(done, all))?;
     drop(bar);
     crate::setting::tell(&done.vault);
     let fingerprint = super::fingerprint(&done.vault);
     if let Some(shown) = shown {
-        output::json(&json!({
-            "upgraded": true, "commit": done.commit, "vault": done.vault.id(), "owner": fingerprint, "plan": shown,
-        }))?;
+        print_json(Some((&done.vault, Some(done.commit.as_str()))), Some(&shown))?;
         return Ok(Code::Done);
     }
     output::note(&format!(
@@ -66,6 +63,7 @@ pub fn run(setting: &Setting, args: &Args) -> Outcome {
         "Push it. Whoever reads this vault should expect this owner: export AGENT_VAULT_OWNER={fingerprint}"
     ));
     output::note("`agent-vault check` lists what has to be rotated.");
+    output::note("`agent-vault hook install` keeps its values out of commits.");
     Ok(Code::Done)
 }
 
@@ -73,16 +71,28 @@ pub fn run(setting: &Setting, args: &Args) -> Outcome {
 fn already(vault: &Vault, args: &Args) -> Outcome {
     let fingerprint = super::fingerprint(vault);
     if args.json.json {
-        output::json(&json!({"upgraded": false, "vault": vault.id(), "owner": fingerprint}))?;
+        print_json(Some((vault, None)), None)?;
     } else {
         output::note(&format!("{} is signed already (owner {fingerprint}): nothing to upgrade", pretty(vault.dir())));
     }
     Ok(Code::Done)
 }
 
+/// The signed vault with the commit that made it one just now, and what was or would be signed.
+fn print_json(signed: Option<(&Vault, Option<&str>)>, plan: Option<&Value>) -> std::io::Result<()> {
+    let commit = signed.and_then(|(_, commit)| commit);
+    output::json(&json!({
+        "upgraded": commit.is_some(),
+        "commit": commit,
+        "vault": signed.map(|(vault, _)| vault.id()),
+        "owner_fingerprint": signed.map(|(vault, _)| super::fingerprint(vault)),
+        "plan": plan,
+    }))
+}
+
 fn dry_run(upgrade: &Upgrade<'_>, dir: &str, args: &Args) -> Outcome {
     if args.json.json {
-        output::json(&json!({"upgraded": false, "plan": plan_json(upgrade)}))?;
+        print_json(None, Some(&plan_json(upgrade)))?;
     } else {
         output::print(&text(upgrade, dir))?;
     }
@@ -112,8 +122,7 @@ fn text(upgrade: &Upgrade<'_>, dir: &str) -> String {
     if !plan.findings.is_empty() {
         out.push('\n');
     }
-    plan.findings.iter().for_each(|finding| tell(&mut out, finding));
-    out
+    out + &super::check::lines(&plan.findings, false)
 }
 
 /// What a table's cells do not say in a glance: who reads beyond the groups, and names without a slash.
@@ -157,11 +166,7 @@ fn agent_cells(agent: &PlannedAgent) -> Vec<Cell> {
 
 fn secret_cells(secret: &PlannedSecret) -> Vec<Cell> {
     let names = |list: &[agent_vault_core::AgentName]| {
-        if list.is_empty() {
-            "-".to_owned()
-        } else {
-            list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-        }
+        if list.is_empty() { "-".to_owned() } else { texts(list).join(" ") }
     };
     let mut change = Vec::new();
     change.extend(secret.spelled.as_ref().map(|name| format!("was spelled {}", output::one_line(name))));
@@ -179,23 +184,6 @@ fn secret_cells(secret: &PlannedSecret) -> Vec<Cell> {
     ]
 }
 
-fn tell(out: &mut String, finding: &Finding) {
-    let word = match finding.severity {
-        Severity::Error => "FIRST",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    };
-    let line = |text: &str| output::one_line(text);
-    let _ = writeln!(
-        out,
-        "{word} [{}] {}: {}\n  {}",
-        finding.code,
-        line(&finding.subject),
-        line(&finding.message),
-        line(&finding.remedy)
-    );
-}
-
 fn plan_json(upgrade: &Upgrade<'_>) -> Value {
     let Plan { agents, secrets, findings, .. } = upgrade.plan();
     let agents: Vec<Value> = agents
@@ -207,7 +195,7 @@ fn plan_json(upgrade: &Upgrade<'_>) -> Value {
                 "opens": agent.opens,
                 "said_to_read": agent.claimed,
                 "known_here": agent.known_here,
-                "groups": agent.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(),
+                "groups": texts(&agent.groups),
                 "left_out": agent.left_out,
             })
         })
@@ -215,15 +203,14 @@ fn plan_json(upgrade: &Upgrade<'_>) -> Value {
     let secrets: Vec<Value> = secrets
         .iter()
         .map(|secret| {
-            let names = |list: &[agent_vault_core::AgentName]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
             json!({
                 "name": secret.path.as_str(),
                 "spelled": secret.spelled,
                 "group": secret.group.as_str(),
-                "readers": names(&secret.readers),
-                "agents": names(&secret.explicit),
+                "authorized_agents": texts(&secret.readers),
+                "agents": texts(&secret.explicit),
                 "refused": secret.refused,
-                "loses": secret.loses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "loses": texts(&secret.loses),
                 "reencrypt": secret.reencrypt,
             })
         })

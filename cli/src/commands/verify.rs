@@ -1,6 +1,6 @@
 //! `verify`
 
-use super::progress::Bar;
+use super::{Bar, short};
 use crate::app::Verify;
 use crate::exit::{Code, Outcome};
 use crate::output;
@@ -8,7 +8,7 @@ use crate::setting::Setting;
 use agent_vault_core::history::{Beginning, History, Violation};
 use agent_vault_core::vault::Counts;
 use agent_vault_core::{Error, Result, Vault};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// How many files that no vault has are named.
 const NAMED: usize = 5;
@@ -39,7 +39,7 @@ pub fn run(setting: &Setting, args: &Verify) -> Outcome {
 }
 
 fn prove(vault: &Vault, args: &Verify) -> Result<History> {
-    let bar = Bar::new("verifying commit");
+    let bar = Bar::new("verifying commits");
     vault.verify_history(args.since.as_deref(), &|done, all| bar.tick(done, all))
 }
 
@@ -48,24 +48,16 @@ fn print_json(vault: &Vault, counts: Option<&Counts>, history: Option<&History>)
     if counts.is_none() && history.is_none() {
         return Ok(());
     }
-    let mut value = counts.map_or_else(|| json!({"ok": false, "vault": vault.id()}), |counts| counted(vault, counts));
-    if let Some(history) = history {
-        value["ok"] = (counts.is_some() && history.violations.is_empty()).into();
-        value["history"] = serde_json::to_value(history)?;
-    }
-    output::json(&value)
-}
-
-fn counted(vault: &Vault, counts: &Counts) -> Value {
-    json!({
-        "ok": true,
+    output::json(&json!({
+        "ok": counts.is_some() && history.is_none_or(|history| history.violations.is_empty()),
         "vault": vault.id(),
-        "owner": super::fingerprint(vault),
-        "roots": counts.roots,
-        "signatures": counts.signatures,
-        "digests": counts.digests,
-        "recipient_sets": counts.recipient_sets,
-    })
+        "owner_fingerprint": super::fingerprint(vault),
+        "roots": counts.map(|counts| counts.roots),
+        "signatures": counts.map(|counts| counts.signatures),
+        "digests": counts.map(|counts| counts.digests),
+        "recipient_sets": counts.map(|counts| counts.recipient_sets),
+        "history": history,
+    }))
 }
 
 fn print_counts(vault: &Vault, counts: &Counts) -> std::io::Result<()> {
@@ -134,10 +126,6 @@ fn error(vault: &Vault, violation: &Violation, history: &History) -> Error {
         String::new()
     };
     Error::Tampered { file, reason: format!("in commit {}: {}{more}", violation.commit, violation.reason) }
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
 }
 
 fn list(commits: &[String]) -> String {

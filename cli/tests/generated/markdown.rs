@@ -17,8 +17,8 @@ step one that begins with `hint: `, also with `--json`: the exit code says what 
 stable. Colour is for terminals, and for none where `NO_COLOR` is set or `TERM` is `dumb`. On a terminal that is too narrow
 for a table, each row is a few short lines; what is piped is always the table.
 
-JSON is printed by the commands that have `--json`. Their fields are stable: a new version may add some and takes none
-away. Times are RFC 3339 in UTC; a key is named by the 16 hexadecimal digits of its id. The schemas (JSON Schema, draft
+JSON is printed by the commands that have `--json`. Every call of a command prints the same fields, with null or an empty
+list for what does not apply. They are stable: a new version may add some and takes none away. Times are RFC 3339 in UTC; a key is named by the 16 hexadecimal digits of its id. The schemas (JSON Schema, draft
 2020-12) name every field, and refuse others, so that ours are checked; a reader of your own should pass over fields that
 it does not know.
 ";

@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// One thing that happened. Keys are `name@key-id`; `readers` are the agents beside the owners.
+/// One thing that happened. Keys are `name@key-id`; `authorized_agents` read it beside the owners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 #[non_exhaustive]
@@ -26,6 +26,7 @@ pub enum Event {
     /// The vault, or everything that is signed in it, is gone.
     VaultRemoved,
     /// A new link of the chain of owners.
+    #[serde(rename = "root-added")]
     Root { number: u64, added: Vec<String>, removed: Vec<String>, rekeyed: Vec<String> },
     /// An agent was added.
     AgentJoined { agent: String, key: String, groups: Vec<String> },
@@ -44,28 +45,34 @@ pub enum Event {
     /// The vault's settings were changed.
     SettingsChanged,
     /// A secret was made.
-    SecretAdded { secret: String, revision: u64, readers: Vec<String> },
-    /// A secret got a new value. `known_to` are keys that may not read it and could read this very value before.
-    NewValue { secret: String, revision: u64, readers: Vec<String>, known_to: Vec<String> },
+    SecretAdded { secret: String, revision: u64, authorized_agents: Vec<String> },
+    /// A secret got a new value. `exposed_to` are keys that may not read it and could read this very value before.
+    NewValue { secret: String, revision: u64, authorized_agents: Vec<String>, exposed_to: Vec<String> },
     /// A value was encrypted for other readers.
     Reencrypted { secret: String, revision: u64, gained: Vec<String>, lost: Vec<String> },
     /// A secret got another name.
+    #[serde(rename = "secret-moved")]
     Moved { from: String, secret: String, revision: u64 },
     /// A secret was removed.
     SecretRemoved { secret: String, revision: u64 },
     /// A secret's expiry was changed; none clears it.
+    #[serde(rename = "expiry-changed")]
     Expiry { secret: String, revision: u64, expires: Option<Timestamp> },
     /// A secret's description was changed.
+    #[serde(rename = "description-changed")]
     Description { secret: String, revision: u64 },
     /// A secret got another group.
+    #[serde(rename = "group-changed")]
     Group { secret: String, revision: u64, from: String, to: String },
     /// The agents that read a secret beyond its group were changed.
+    #[serde(rename = "agents-changed")]
     Agents { secret: String, revision: u64, agents: Vec<String> },
     /// Two histories of the vault came together; so many documents come from each of them.
     Merged { documents: usize },
     /// Signed anew, with nothing that an owner decides changed.
     Resigned { subject: String },
     /// Other files of the vault were changed.
+    #[serde(rename = "files-changed")]
     Files { files: Vec<String> },
     /// A file that no owner of that commit signed, or that does not fit what is signed.
     Unproven { file: String, reason: String },
@@ -77,7 +84,8 @@ pub(crate) fn secret(path: &SecretPath, old: Option<&Doc>, new: Option<&Doc>) ->
     let old = old.and_then(Doc::metadata);
     match (old, new.map(|new| &new.record)) {
         (None, Some(Record::Meta(new))) => {
-            vec![Event::SecretAdded { secret: name, revision: new.revision, readers: texts(&new.authorized_agents) }]
+            let authorized_agents = texts(&new.authorized_agents);
+            vec![Event::SecretAdded { secret: name, revision: new.revision, authorized_agents }]
         }
         (_, Some(Record::Gone(gone))) => vec![Event::SecretRemoved { secret: name, revision: gone.revision }],
         (Some(_), None) => {
@@ -91,8 +99,8 @@ pub(crate) fn secret(path: &SecretPath, old: Option<&Doc>, new: Option<&Doc>) ->
 fn changes(secret: String, old: &Metadata, new: &Metadata) -> Vec<Event> {
     let (mut events, revision) = (Vec::new(), new.revision);
     if !same_value(old, new) {
-        let (readers, known_to) = (texts(&new.authorized_agents), texts(&new.exposed_to));
-        events.push(Event::NewValue { secret: secret.clone(), revision, readers, known_to });
+        let (authorized_agents, exposed_to) = (texts(&new.authorized_agents), texts(&new.exposed_to));
+        events.push(Event::NewValue { secret: secret.clone(), revision, authorized_agents, exposed_to });
     } else if old.recipients != new.recipients || old.digest != new.digest {
         let (before, after) = (readers(old), readers(new));
         let without = |these: &[Exposure], those: &[Exposure]| -> Vec<String> {
@@ -214,9 +222,9 @@ pub(crate) fn join_moves(events: Vec<Event>, moves: &[(SecretPath, SecretPath)])
         .into_iter()
         .filter(|event| !matches!(event, Event::SecretRemoved { secret, .. } if went(secret)))
         .map(|event| match event {
-            Event::SecretAdded { secret, revision, readers } => match from_of(&secret) {
+            Event::SecretAdded { secret, revision, authorized_agents } => match from_of(&secret) {
                 Some(from) => Event::Moved { from, secret, revision },
-                None => Event::SecretAdded { secret, revision, readers },
+                None => Event::SecretAdded { secret, revision, authorized_agents },
             },
             other => other,
         })

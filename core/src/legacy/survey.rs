@@ -60,9 +60,8 @@ impl OldVault {
         };
         let manifest = self.manifest()?;
         let mut files = self.files()?;
-        let uncommitted = files.ours.iter().filter(|path| !committed(path));
-        let uncommitted: Vec<Finding> = uncommitted.map(|path| finding::uncommitted(path)).collect();
-        files.findings.extend(uncommitted);
+        let uncommitted: Vec<&str> = files.ours.iter().map(String::as_str).filter(|path| !committed(path)).collect();
+        files.findings.extend(finding::uncommitted(&uncommitted));
         self.look_for_surplus(&mut files.findings)?;
 
         let (mut agents, mut privates) = (Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
 //! `verify --history`: that nothing in the vault ever went back, commit by commit.
 
-use super::past::{Ground, Past};
+use super::past::{Ground, Past, reopened};
 use super::{Progress, Vault};
 use crate::error::{Error, Result};
 use crate::history::lineage::Lineage;
@@ -63,7 +63,7 @@ impl Vault {
                 .map_init(
                     || past.open(),
                     |repo, job| {
-                        let repo = repo.as_ref().map_err(unreadable)?;
+                        let repo = repo.as_ref().map_err(reopened)?;
                         let verdict = examiner.examine(repo, job)?;
                         progress(done.fetch_add(1, Ordering::Relaxed) + 1, order.len());
                         Ok(verdict)
@@ -78,11 +78,6 @@ impl Vault {
         proof.end(&past.ground(repo, tree)?, &self.pin());
         Ok(proof.history)
     }
-}
-
-/// A repository that opened once did not open again.
-fn unreadable(error: &Error) -> Error {
-    Error::Conflict { message: error.to_string(), hint: "try again".into() }
 }
 
 /// The trees of a commit's parents; those before `since` are read where they are needed.

@@ -1,7 +1,7 @@
 //! `log`: who changed what, when, for whom, in the vault's own terms.
 
 use super::Vault;
-use super::past::{Ground, Past, judged};
+use super::past::{Ground, Past, judged, reopened};
 use crate::error::{Error, Result, printable};
 use crate::history::chain::Chain;
 use crate::history::document::{Doc, moved};
@@ -72,11 +72,6 @@ impl Vault {
         }
         traced.iter().map(|traced| told(&past, &repo, traced)).collect()
     }
-}
-
-/// A repository that opened once did not open again.
-fn reopened(error: &Error) -> Error {
-    Error::Conflict { message: error.to_string(), hint: "try again".into() }
 }
 
 /// The commit itself, as far as anything can be said of it.

@@ -43,6 +43,11 @@ impl From<&str> for Fault {
     }
 }
 
+/// A repository that opened once did not open again.
+pub(super) fn reopened(error: &Error) -> Error {
+    Error::Conflict { message: error.to_string(), hint: "try again".into() }
+}
+
 /// Sets a broken rule apart from a failure to read.
 pub(super) fn judged<T>(found: Result<T, Fault>) -> Result<Result<T, String>> {
     match found {

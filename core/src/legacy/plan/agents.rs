@@ -109,7 +109,7 @@ pub(super) fn about(facts: &Facts, agent: &PlannedAgent, secrets: &[PlannedSecre
         "compare its key with its holder first (there: `agent-vault whoami --key FILE`), then `agent-vault grant`";
     if !refused.is_empty() {
         let message =
-            format!("it is said to read {}, and its key does not open them: it does not get them", few(&refused));
+            format!("it does not get {}: said to be readable to it, and not opened by its key", few(&refused));
         findings.push(make(Severity::Warning, "claim-refused", message, verify.into()));
     }
     let claimed: BTreeSet<&String> = facts.agents[agent.at].groups.iter().collect();

@@ -11,9 +11,16 @@ fn make(severity: Severity, code: &'static str, subject: &str, message: String, 
     Finding { severity, code, subject: printable(subject), message, remedy }
 }
 
-pub(super) fn uncommitted(relative: &str) -> Finding {
-    let remedy = "commit it (`git add -f .agent-vault`), or move it away; then try again".into();
-    make(Severity::Error, "uncommitted", relative, "it is not in the commit that is checked out".into(), remedy)
+/// The first of these files by name, and how many more there are.
+pub(super) fn uncommitted(files: &[&str]) -> Option<Finding> {
+    let (first, more) = files.split_first()?;
+    let message = match more.len() {
+        0 => "it is not in the commit that is checked out".to_owned(),
+        1 => "it and 1 more file are not in the commit that is checked out".to_owned(),
+        more => format!("it and {more} more files are not in the commit that is checked out"),
+    };
+    let remedy = "commit the vault as it is (`git add -f .agent-vault`, `git commit`), or move away what does not belong to it; then try again";
+    Some(make(Severity::Error, "uncommitted", first, message, remedy.into()))
 }
 
 pub(super) fn nested(relative: &str) -> Finding {

@@ -1,7 +1,6 @@
 //! What one commit does to the proof: it, beside its parents.
 
-use super::super::past::{Ground, Past, judged};
-use super::unreadable;
+use super::super::past::{Ground, Past, judged, reopened};
 use crate::digest::Digest;
 use crate::error::{Result, printable};
 use crate::history::chain::Chain;
@@ -89,7 +88,7 @@ impl Examiner<'_> {
     pub(super) fn read(&self, repo: &Repo, ids: &[Oid], head: Oid) -> Result<Vec<Commit>> {
         let commits: Vec<Commit> = ids
             .par_iter()
-            .map_init(|| self.past.open(), |repo, id| repo.as_ref().map_err(unreadable)?.commit(*id))
+            .map_init(|| self.past.open(), |repo, id| repo.as_ref().map_err(reopened)?.commit(*id))
             .collect::<Result<_>>()?;
         let trees: HashMap<Oid, Option<Oid>> = commits.iter().map(|commit| (commit.id, commit.tree)).collect();
         let Some(Some(tree)) = trees.get(&head) else { return Ok(commits) };
@@ -112,7 +111,7 @@ impl Examiner<'_> {
             .map_init(
                 || (self.past.open(), Known::new()),
                 |(repo, known), commit| {
-                    let found = repo.as_ref().map_err(unreadable)?.vaults(commit.id, first, known)?;
+                    let found = repo.as_ref().map_err(reopened)?.vaults(commit.id, first, known)?;
                     // Without it anywhere, what lies at its place now counts: nothing, or what has no roots yet.
                     let tree = found.first().copied().or(commit.tree);
                     Ok(Commit { tree, twice: found.len() > 1, ..commit })
@@ -245,7 +244,7 @@ impl Examiner<'_> {
                 })
                 .collect();
             if !self.secret(repo, path, change, chain, &olds, (false, &mut claims), verdict)? {
-                unsigned.get_or_insert_with(|| path.to_string());
+                unsigned.get_or_insert_with(|| files_of(path));
             }
         }
         claims.moves(verdict);
@@ -303,7 +302,7 @@ impl Examiner<'_> {
         (free, claims): (bool, &mut Claims),
         verdict: &mut Verdict,
     ) -> Result<bool> {
-        let name = || layout::secret(path, layout::Part::Meta).trim_end_matches(".meta").to_owned();
+        let name = || files_of(path);
         let taken = olds.iter().any(|old| old.same(&change.new));
         let new = match judged(self.past.document(repo, path, &change.new, Some(&chain.root)))? {
             Ok(new) => new,
@@ -482,4 +481,10 @@ impl Claims {
             verdict.wrong(layout::secret(&path, layout::Part::Meta).trim_end_matches(".meta").to_owned(), reason);
         }
     }
+}
+
+/// What a secret's files are called below the vault's folder, without their endings.
+fn files_of(path: &SecretPath) -> String {
+    let file = layout::secret(path, layout::Part::Meta);
+    file.strip_suffix(layout::Part::Meta.ending()).unwrap_or(&file).to_owned()
 }

@@ -3,12 +3,14 @@
 //! - `test` runs every test, and first says plainly which program is missing.
 //! - `bench` measures the release build beside its peers.
 //! - `fuzz` searches for inputs that break a law.
+//! - `mutants` searches for changes of the code that no test notices.
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
 
 mod bench;
 mod failure;
 mod fuzz;
+mod mutants;
 mod peers;
 mod programs;
 mod test;
@@ -27,6 +29,7 @@ Commands:
   test [ARGS]...     Run every test of the workspace; ARGS go to `cargo test`
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
   fuzz [SECONDS]     Search for inputs that break a law (`fuzz --help`)
+  mutants [ARGS]     Search for changes of the code that no test notices (`mutants --help`)
   help               Print this text
 
 Examples:
@@ -55,6 +58,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("fuzz") => fuzz::run(&rest),
+        Some("mutants") => mutants::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

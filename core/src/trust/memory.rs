@@ -183,22 +183,4 @@ fn remove(file: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_memory_is_none_and_a_damaged_one_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::new(dir.path().to_path_buf());
-        let (memory, vault, path) = (Memory::new(&home), VaultId::of(b"ours"), "a/b".parse().unwrap());
-        let found = Seen { name: "a/b".parse().unwrap(), revision: 2, digest: Digest::of(b"x") };
-        memory.raise_seen(vault, &found).unwrap();
-        let file = memory.seen_file(vault, &path);
-        std::fs::write(&file, "").unwrap();
-        assert!(memory.seen(vault, &path).unwrap().is_none());
-        memory.raise_seen(vault, &found).unwrap();
-        assert_eq!(memory.seen(vault, &path).unwrap().unwrap().revision, 2);
-        std::fs::write(&file, "\0\0\0").unwrap();
-        assert!(matches!(memory.seen(vault, &path), Err(Error::Corrupt { .. })));
-    }
-}
+mod tests;

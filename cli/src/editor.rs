@@ -6,8 +6,11 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// The process id of the editor at work, 0 without one.
+/// The process id of the editor at work; 0 without one, [`STARTING`] before it has one.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
+const STARTING: u32 = u32::MAX;
+/// Whether the editor has ended, and what was sent while it ran may still be on its way.
+static ENDED: AtomicBool = AtomicBool::new(false);
 /// Whether a signal is ending this program.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -22,10 +25,15 @@ pub fn edit(file: &Path) -> Result<()> {
     // Whatever the editor starts would see it.
     command.env_remove("AGENT_VAULT_KEY");
     crate::terminal::watch_signals().map_err(|source| unusable(&editor, &source.to_string()))?;
-    let mut child = command.spawn().map_err(|source| unusable(&editor, &source.to_string()))?;
-    RUNNING.store(child.id(), Ordering::SeqCst);
-    let status = child.wait();
-    RUNNING.store(0, Ordering::SeqCst);
+    ENDED.store(false, Ordering::SeqCst);
+    RUNNING.store(STARTING, Ordering::SeqCst);
+    let status = command.spawn().and_then(|mut child| {
+        RUNNING.store(child.id(), Ordering::SeqCst);
+        child.wait()
+    });
+    ENDED.store(true, Ordering::SeqCst);
+    // A Ctrl-C that the editor got belongs to it, also where it was its last.
+    crate::terminal::settle_signals(forget);
     while ENDING.load(Ordering::SeqCst) {
         // The thread that watches signals ended the editor, and ends the program next.
         std::thread::park();
@@ -35,6 +43,19 @@ pub fn edit(file: &Path) -> Result<()> {
         Ok(status) => Err(unusable(&editor, &how(status))),
         Err(error) => Err(unusable(&editor, &error.to_string())),
     }
+}
+
+/// No editor is at work any more.
+pub fn forget() {
+    if ENDED.load(Ordering::SeqCst) {
+        RUNNING.store(0, Ordering::SeqCst);
+    }
+}
+
+/// Whether the editor has ended.
+#[cfg(unix)]
+pub fn has_ended() -> bool {
+    ENDED.load(Ordering::SeqCst)
 }
 
 /// From here on, the end of the editor is the end of the program.

@@ -9,7 +9,7 @@ use agent_vault_core::{Error, Result, SecretBytes};
 use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
 
-pub use system::watch_signals;
+pub use system::{settle_signals, watch_signals};
 
 /// The most bytes of an answer.
 const MAX_ANSWER: usize = 64 << 10;
@@ -117,7 +117,7 @@ mod system {
     use super::*;
     use rustix::process::{Pid, Signal, kill_process};
     use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     use signal_hook::iterator::Signals;
     use std::fs::{File, OpenOptions};
     use std::io::Write;
@@ -167,7 +167,7 @@ mod system {
         let pid = i32::try_from(editor).ok().and_then(Pid::from_raw);
         let told = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
         let start = Instant::now();
-        while told && crate::editor::running().is_some() && start.elapsed() < FAREWELL {
+        while told && !crate::editor::has_ended() && start.elapsed() < FAREWELL {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -188,6 +188,18 @@ mod system {
         })
     }
 
+    /// Waits until the signals that came before this call were dealt with: one more, which ends nothing, is sent after them,
+    /// and the thread that watches calls `done`, which clears [`crate::editor::running`], when it comes to it. (Signals that
+    /// come together are told in the order of their numbers, and of these this one has the greatest.)
+    pub fn settle_signals(done: fn()) {
+        if kill_process(rustix::process::getpid(), Signal::CHILD).is_err() {
+            return done();
+        }
+        while crate::editor::running().is_some() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// From the first hidden question (or editor) to the program's end, a thread waits for the signals that end a program:
     /// a handler that was installed once cannot be taken away again, and without the thread these signals would do nothing
     /// any more. While an editor runs, Ctrl-C and Ctrl-\\ are its own.
@@ -197,9 +209,13 @@ mod system {
         if *watched {
             return Ok(());
         }
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD])?;
         std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
+                if signal == SIGCHLD {
+                    crate::editor::forget();
+                    continue;
+                }
                 if let Some(editor) = crate::editor::running() {
                     if matches!(signal, SIGINT | SIGQUIT) {
                         continue;
@@ -221,6 +237,11 @@ mod system {
 #[cfg(not(unix))]
 mod system {
     use super::*;
+
+    /// Nothing is watched here, so nothing is on its way.
+    pub fn settle_signals(done: fn()) {
+        done();
+    }
 
     /// No hidden input is possible here yet, so nobody is asked.
     pub struct Tty;

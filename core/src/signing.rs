@@ -173,7 +173,9 @@ impl Signature {
 
 impl Signature {
     fn check_purpose(&self, namespace: Namespace) -> Result<(), String> {
-        if self.0.namespace() != namespace.as_str()
+        // The version is not signed, and the library takes a lower one: OpenSSH would refuse what is accepted here.
+        if self.0.version() != SshSig::VERSION
+            || self.0.namespace() != namespace.as_str()
             || self.0.hash_alg() != HashAlg::Sha512
             || !self.0.reserved().is_empty()
         {
@@ -236,5 +238,9 @@ mod tests {
         let armored = signature.armored().unwrap();
         assert_eq!(Signature::from_armored(armored.as_bytes()).unwrap(), signature);
         assert!(Signature::from_armored(format!("{armored}more\n").as_bytes()).is_err());
+        // What is not signed of a signature: its version.
+        let text = signature.to_string();
+        let other: Signature = text.replacen("U1NIU0lHAAAAAQ", "U1NIU0lHAAAAAA", 1).parse().unwrap();
+        assert!(other != signature && other.verify(Namespace::Secret, b"text", [&public]).is_err());
     }
 }

@@ -244,6 +244,25 @@ mod tests {
     }
 
     #[test]
+    fn a7_a_pinned_vault_needs_no_proof_and_one_without_signatures_is_none_that_is_known() {
+        let ours = id("ours");
+        assert_eq!(judge(ours, "f", &Knowledge { pinned: true, proof: Some(false), ..Default::default() }), Ok(true));
+        let made_for = |agent: Option<&str>| KeyHints {
+            vault: Some(ours),
+            owner: None,
+            agent: agent.map(|agent| agent.parse().unwrap()),
+        };
+        let (agents, owners) = (made_for(Some("ci")), made_for(None));
+        assert_eq!(judge_unsigned(&Knowledge::default()), None);
+        assert_eq!(judge_unsigned(&Knowledge { hints: Some(&owners), ..Default::default() }), None);
+        let place = judge_unsigned(&Knowledge { place: Some(ours), ..Default::default() }).unwrap();
+        let expected = judge_unsigned(&Knowledge { expected: Some("SHA256:me"), ..Default::default() }).unwrap();
+        let hinted = judge_unsigned(&Knowledge { hints: Some(&agents), ..Default::default() }).unwrap();
+        assert!(place.contains(&ours.to_string()) && hinted.contains(&ours.to_string()), "{place} {hinted}");
+        assert!(expected.contains("SHA256:me"), "{expected}");
+    }
+
+    #[test]
     fn older_and_forked_states_are_told_apart() {
         let at =
             |revision, text: &str| Seen { name: "a/b".parse().unwrap(), revision, digest: Digest::of(text.as_bytes()) };

@@ -11,6 +11,8 @@ use crate::workspace::{cargo, exe, target_dir};
 const RAGE_VERSION: &str = "0.12.1";
 /// The version of cargo-fuzz that builds the fuzz targets.
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
+/// The version of cargo-mutants that looks for what no test notices.
+const CARGO_MUTANTS_VERSION: &str = "27.1.0";
 /// The program that came before this one.
 pub const BEFORE_VERSION: &str = "0.1.0";
 
@@ -49,6 +51,10 @@ impl Peer {
     /// cargo-fuzz, which builds programs around libFuzzer.
     pub const CARGO_FUZZ: Peer =
         Peer { name: "cargo-fuzz", version: CARGO_FUZZ_VERSION, instead: "AGENT_VAULT_CARGO_FUZZ" };
+
+    /// cargo-mutants, which changes the code to test the tests.
+    pub const CARGO_MUTANTS: Peer =
+        Peer { name: "cargo-mutants", version: CARGO_MUTANTS_VERSION, instead: "AGENT_VAULT_CARGO_MUTANTS" };
 
     /// The peer's program, built on the first call and kept below the target directory.
     ///

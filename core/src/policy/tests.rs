@@ -86,6 +86,67 @@ fn membership_sets() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(0u8..16, 1..10)
 }
 
+/// What a key is called in `exposed_to`.
+fn exposure(name: AgentName, key: usize) -> Exposure {
+    Exposure { name, key: keys()[key].id() }
+}
+
+#[test]
+fn a_plan_says_who_gains_and_who_loses_and_for_whom_to_encrypt() {
+    // Agent 0 is in g0, agent 1 in g1; then it is the other way round.
+    let (before, after) = (manifest(&[1, 2]), manifest(&[2, 1]));
+    let (before, after) = (Policy::new(root(), &before), Policy::new(root(), &after));
+    let secret = sealed(0, 0, vec![], &before);
+    assert!(plan(&before, [Subject::unchanged(secret.clone())]).is_empty(), "policy and fact agree");
+    let steps = plan(&after, [Subject::unchanged(secret.clone())]);
+    let [step] = steps.as_slice() else { panic!("{steps:?}") };
+    assert_eq!((step.path(), step.reencrypt), (&secret.name, true));
+    assert_eq!(step.readers.agents, [agent_name(1)]);
+    assert_eq!(step.readers.ids(), [keys()[0].id(), keys()[2].id()], "the owner first, each with its own key");
+    assert_eq!(step.gains, [exposure(agent_name(1), 2)]);
+    assert_eq!(step.loses, [exposure(agent_name(0), 1)]);
+    assert_eq!(step.exposed_to(), [exposure(agent_name(0), 1)]);
+}
+
+#[test]
+fn a_plan_gives_an_owner_back_what_was_sealed_without_one() {
+    let manifest = manifest(&[1]);
+    let policy = Policy::new(root(), &manifest);
+    let mut secret = sealed(0, 0, vec![], &policy);
+    secret.recipients = vec![keys()[11].id(), keys()[1].id()];
+    let steps = plan(&policy, [Subject::unchanged(secret)]);
+    assert_eq!(steps[0].gains, [exposure(AgentName::parse("eric").unwrap(), 0)]);
+    // Whose the other key is, the root does not say (G1).
+    assert!(steps[0].loses.is_empty(), "{:?}", steps[0].loses);
+}
+
+#[test]
+fn what_changes_nobodys_access_is_signed_anew_and_not_encrypted_anew() {
+    // Both groups have the same members.
+    let manifest = manifest(&[3]);
+    let policy = Policy::new(root(), &manifest);
+    let secret = sealed(0, 0, vec![], &policy);
+    let moved = Subject { group: group(1), ..Subject::unchanged(secret.clone()) };
+    let named = Subject { agents: vec![agent_name(0)], ..Subject::unchanged(secret) };
+    for subject in [moved, named] {
+        let (group, agents) = (subject.group.clone(), subject.agents.clone());
+        let steps = plan(&policy, [subject]);
+        let [step] = steps.as_slice() else { panic!("{steps:?}") };
+        assert_eq!((&step.group, &step.agents, step.reencrypt), (&group, &agents, false));
+        assert!(step.gains.is_empty() && step.loses.is_empty());
+    }
+}
+
+#[test]
+fn a_group_grants_to_its_members_only() {
+    let manifest = manifest(&[1, 2]);
+    let policy = Policy::new(root(), &manifest);
+    assert!(policy.grants(&agent_name(0), &group(0)) && policy.grants(&agent_name(1), &group(1)));
+    assert!(!policy.grants(&agent_name(0), &group(1)) && !policy.grants(&agent_name(0), &group(2)));
+    assert!(!policy.grants(&agent_name(5), &group(0)), "nobody of that name");
+    assert_eq!(policy.readers(&group(0), &[agent_name(5)]).agents, [agent_name(0)], "nor as an explicit one");
+}
+
 proptest! {
     #[test]
     fn grant_then_revoke_is_identity_on_recipients(bits in membership_sets(), who in 0usize..10, which in 0usize..4) {

@@ -65,30 +65,24 @@ impl<'a> Memory<'a> {
         home::replace_private(&self.mark_file(vault, vault_dir), mark.render().as_bytes(), false)
     }
 
-    /// Refuses a manifest older than, or forked from, the one last seen in this working copy; remembers a newer one.
-    pub(crate) fn check_mark(
+    /// Refuses a manifest, by its serial and digest, that is older than or forked from the one last seen in this working
+    /// copy; whether it is newer.
+    pub(crate) fn compare_mark(
         &self,
         vault: VaultId,
         vault_dir: &Path,
-        serial: u64,
-        manifest: Digest,
+        (serial, manifest): (u64, Digest),
         file: &Path,
         allow_old: bool,
-    ) -> Result<()> {
-        let mark = self.mark(vault, vault_dir)?;
-        match mark.as_ref().map(|mark| (mark.serial, mark.manifest)) {
+    ) -> Result<bool> {
+        match self.mark(vault, vault_dir)?.map(|mark| (mark.serial, mark.manifest)) {
             Some((seen, _)) if serial < seen && !allow_old => {
                 Err(Error::Rollback { file: file.into(), found: serial, seen })
             }
             Some((seen, digest)) if serial == seen && manifest != digest && !allow_old => {
                 Err(Error::Diverged { file: file.into(), revision: serial })
             }
-            Some((seen, _)) if serial <= seen => Ok(()),
-            // The tree around it was not verified by this. A home that cannot be written forgets, and reading goes on.
-            _ => {
-                let _ = self.set_mark(vault, vault_dir, &Mark { serial, manifest, tree: String::new() });
-                Ok(())
-            }
+            seen => Ok(seen.is_none_or(|(seen, _)| serial > seen)),
         }
     }
 
@@ -195,22 +189,4 @@ fn remove(file: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_memory_is_none_and_a_damaged_one_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::new(dir.path().to_path_buf());
-        let (memory, vault, path) = (Memory::new(&home), VaultId::of(b"ours"), "a/b".parse().unwrap());
-        let found = Seen { name: "a/b".parse().unwrap(), revision: 2, digest: Digest::of(b"x") };
-        memory.raise_seen(vault, &found).unwrap();
-        let file = memory.seen_file(vault, &path);
-        std::fs::write(&file, "").unwrap();
-        assert!(memory.seen(vault, &path).unwrap().is_none());
-        memory.raise_seen(vault, &found).unwrap();
-        assert_eq!(memory.seen(vault, &path).unwrap().unwrap().revision, 2);
-        std::fs::write(&file, "\0\0\0").unwrap();
-        assert!(matches!(memory.seen(vault, &path), Err(Error::Corrupt { .. })));
-    }
-}
+mod tests;

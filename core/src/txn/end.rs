@@ -125,4 +125,27 @@ mod tests {
         let first = workshop.dir.join(format!("set-aside-{}", journal.to));
         assert_eq!(std::fs::read_to_string(first.join("stage/0")).unwrap(), "staged 0");
     }
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_set_aside_stays_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = dir.path().join(crate::layout::FOLDER);
+        std::fs::create_dir_all(&vault).unwrap();
+        git2::Repository::init(dir.path()).unwrap();
+        let (folder, repo) = (Folder::open(&vault).unwrap(), Repo::open(&vault).unwrap());
+        let workshop = Workshop::new(&repo);
+        let mut journal = Journal::new(&Head { reference: "refs/heads/main".into(), commit: None }, Vec::new());
+        journal.to = "01".repeat(20);
+        std::fs::create_dir_all(workshop.stage()).unwrap();
+        std::fs::write(workshop.staged(0), "staged").unwrap();
+        std::fs::write(workshop.journal(), "journal").unwrap();
+        // A folder cannot be moved over a link that leads nowhere.
+        let aside = workshop.dir.join(format!("set-aside-{}", journal.to));
+        std::fs::create_dir_all(&aside).unwrap();
+        std::os::unix::fs::symlink("nowhere", aside.join("stage")).unwrap();
+        let ending = Ending { folder: &folder, repo: &repo, workshop: &workshop, journal: &journal, index: None };
+        assert!(matches!(ending.run(step::SETTING_ASIDE), Err(Error::Io { .. })));
+        assert_eq!(std::fs::read_to_string(workshop.staged(0)).unwrap(), "staged");
+        assert_eq!(std::fs::read_to_string(workshop.journal()).unwrap(), "journal");
+    }
 }

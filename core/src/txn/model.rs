@@ -39,7 +39,7 @@ struct World {
 impl World {
     fn new(stranger: Stranger, reads: bool) -> Vec<Self> {
         let readers = match reads {
-            true => [What::Manifest, What::One, What::Two].map(|what| Some(Reader::new(what, 0))).to_vec(),
+            true => [What::Manifest, What::One, What::Shown, What::Two].map(|what| Some(Reader::new(what, 0))).to_vec(),
             false => vec![None],
         };
         let world = |reader| Self {
@@ -57,10 +57,8 @@ impl World {
 
     /// Everything that can happen next.
     fn next(&self) -> Vec<Self> {
-        [self.writes(false), self.writes(true), self.dies(), self.loses_power(), self.is_meddled_with(), self.reads()]
-            .into_iter()
-            .flatten()
-            .collect()
+        let others = [self.writes(false), self.writes(true), self.dies(), self.loses_power(), self.is_meddled_with()];
+        others.into_iter().flatten().chain(self.reads()).collect()
     }
 
     /// The writer makes a step, or fails to.
@@ -92,15 +90,16 @@ impl World {
         Some(Self { disk, stranger: Stranger::Rests, meddled, ..self.clone() })
     }
 
-    fn reads(&self) -> Option<Self> {
-        let reader = self.reader?;
+    fn reads(&self) -> Vec<Self> {
+        let Some(reader) = self.reader else { return Vec::new() };
         match reader.look(&self.disk, self.mark) {
-            Ok(reader) => Some(Self { reader: Some(reader), ..self.clone() }),
+            Ok(reader) => vec![Self { reader: Some(reader), ..self.clone() }],
             Err(told) => {
                 self.check_told(reader, told);
-                // The next one begins.
-                let reader = Some(Reader::new(reader.what, self.mark));
-                Some(Self { reader, ..self.clone() })
+                // The machine remembers what was told, and the next one begins.
+                let mark = self.mark.max(reader.remembers(told));
+                let next = |what: &What| Self { mark, reader: Some(Reader::new(*what, mark)), ..self.clone() };
+                reader.what.same().iter().map(next).collect()
             }
         }
     }
@@ -185,7 +184,9 @@ impl World {
     /// Whoever begins to read now and is left alone with the disk comes to an end: a writer that stands still, or is dead,
     /// keeps nobody waiting.
     fn check_readable(&self) {
-        for what in [What::Manifest, What::One, What::Two] {
+        // Each secret has its own memory; where a reader raised one, it is the only one that the model has.
+        let all: &[What] = &[What::Manifest, What::One, What::Shown, What::Two];
+        for what in self.reader.map_or(all, |reader| reader.what.same()).iter().copied() {
             let mut reader = Reader::new(what, self.mark);
             let told = (0..60).find_map(|_| match reader.look(&self.disk, self.mark) {
                 Ok(next) => {

@@ -13,7 +13,7 @@ use crate::repo::Repo;
 use crate::roots;
 use crate::secret::SecretBytes;
 use crate::signing::Namespace;
-use crate::trust::{Age, Seen, age};
+use crate::trust::{Age, Mark, Seen, age};
 use crate::txn::{Journal, Workshop};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +34,17 @@ struct Pair {
     metadata: Arc<Metadata>,
     digest: Digest,
     ciphertext: Vec<u8>,
+    /// Whether it lies in the work tree; else a journal is about to put it there, and it is not remembered yet: who reads
+    /// one file that is still the old one would take it for put back.
+    placed: bool,
+}
+
+/// A verified manifest.
+struct FoundManifest {
+    manifest: Manifest,
+    digest: Digest,
+    /// Than what this working copy was seen with.
+    newer: bool,
 }
 
 /// A change with a journal.
@@ -63,7 +74,11 @@ impl Vault {
         let pair = self.newest(|| {
             let pair = self.pair(path, &trusted)?;
             let found = Seen { name: path.clone(), revision: pair.metadata.revision, digest: pair.digest };
-            self.check_age(Part::Meta, found).map(|()| pair)
+            let checked = match pair.placed {
+                true => self.check_age(Part::Meta, found),
+                false => self.compare_age(Part::Meta, &found).map(drop),
+            };
+            checked.map(|()| pair)
         })?;
         let enc = || self.folder.path(&layout::secret(path, Part::Enc));
         let value = crypto::decrypt(identities, &pair.ciphertext, &pair.metadata.recipients)
@@ -119,7 +134,8 @@ impl Vault {
             // The two files are replaced one after the other: while they do not fit, look into the journal, and again.
             let error = match self.verify_manifest(trusted, |relative, limit| self.folder.read(relative, limit)) {
                 Err(error @ Error::Tampered { .. }) => error,
-                done => return done,
+                Ok(found) => return Ok(self.remember_manifest(found)),
+                Err(error) => return Err(error),
             };
             let journal = self.journal();
             let patience = if journal.is_some() { PATIENCE } else { Duration::from_millis(20) };
@@ -133,10 +149,22 @@ impl Vault {
                 None => Err(error),
             };
             if found.is_ok() || start.elapsed() >= patience {
-                return found;
+                return found.map(|found| (found.manifest, found.digest));
             }
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Remembers a manifest that lies in the work tree, if it is newer. A home that cannot be written forgets, and reading
+    /// goes on.
+    fn remember_manifest(&self, found: FoundManifest) -> (Manifest, Digest) {
+        let FoundManifest { manifest, digest, newer } = found;
+        if newer {
+            // The tree around it was not verified by this.
+            let mark = Mark { serial: manifest.serial, manifest: digest, tree: String::new() };
+            let _ = self.memory().set_mark(self.id, &self.dir, &mark);
+        }
+        (manifest, digest)
     }
 
     /// Verifies the manifest that `read` finds.
@@ -144,7 +172,7 @@ impl Vault {
         &self,
         trusted: &Trusted,
         read: impl Fn(&str, u64) -> Result<Option<Vec<u8>>>,
-    ) -> Result<(Manifest, Digest)> {
+    ) -> Result<FoundManifest> {
         let file = self.folder.path(layout::MANIFEST);
         let tampered = |reason: String| Error::tampered(&file, reason);
         let bytes =
@@ -154,8 +182,9 @@ impl Vault {
             .map_err(tampered)?;
         let manifest = Manifest::parse(&bytes, self.id, &trusted.root).map_err(tampered)?;
         let digest = Digest::of(&bytes);
-        self.memory().check_mark(self.id, &self.dir, manifest.serial, digest, &file, self.context.allow_old)?;
-        Ok((manifest, digest))
+        let found = (manifest.serial, digest);
+        let newer = self.memory().compare_mark(self.id, &self.dir, found, &file, self.context.allow_old)?;
+        Ok(FoundManifest { manifest, digest, newer })
     }
 
     /// The change of a writer at work, or of one that died.
@@ -227,7 +256,8 @@ impl Vault {
             let ciphertext = self.folder.read(&enc, limit::CIPHERTEXT)?;
             match ciphertext {
                 Some(ciphertext) if Digest::of(&ciphertext) == found.metadata.digest => {
-                    return Ok(Pair { metadata: found.metadata.clone(), digest: found.digest, ciphertext });
+                    let (metadata, digest) = (found.metadata.clone(), found.digest);
+                    return Ok(Pair { metadata, digest, ciphertext, placed: true });
                 }
                 other => {
                     if let Some(pair) = self.pair_from_journal(path, trusted) {
@@ -258,25 +288,30 @@ impl Vault {
             metadata: Arc::new(metadata),
             digest: Digest::of(&bytes),
             ciphertext,
+            placed: false,
         })
     }
 
     /// Compares with what was seen here, and remembers what is newer.
     pub(super) fn check_age(&self, part: Part, found: Seen) -> Result<()> {
-        let memory = self.memory();
-        let seen = memory.seen(self.id, &found.name)?;
+        if self.compare_age(part, &found)?
+            && let Err(error) = self.memory().raise_seen(self.id, &found)
+        {
+            self.notify(Notice::NotRemembered { reason: error.to_string() });
+        }
+        Ok(())
+    }
+
+    /// Refuses what is older than what was seen here; whether it is newer.
+    fn compare_age(&self, part: Part, found: &Seen) -> Result<bool> {
+        let seen = self.memory().seen(self.id, &found.name)?;
         let file = || self.folder.path(&layout::secret(&found.name, part));
-        match age(seen.as_ref(), &found) {
-            Age::Same => Ok(()),
-            Age::Newer => {
-                if let Err(error) = memory.raise_seen(self.id, &found) {
-                    self.notify(Notice::NotRemembered { reason: error.to_string() });
-                }
-                Ok(())
-            }
+        match age(seen.as_ref(), found) {
+            Age::Same => Ok(false),
+            Age::Newer => Ok(true),
             Age::Older | Age::Forked if self.context.allow_old => {
-                self.notify(Notice::OldState { path: found.name });
-                Ok(())
+                self.notify(Notice::OldState { path: found.name.clone() });
+                Ok(false)
             }
             Age::Older => {
                 Err(Error::Rollback { file: file(), found: found.revision, seen: seen.map_or(0, |seen| seen.revision) })

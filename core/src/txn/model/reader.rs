@@ -10,6 +10,8 @@ pub(super) enum What {
     Manifest,
     /// A secret that each change sets anew.
     One,
+    /// The metadata of that secret alone.
+    Shown,
     /// A secret that change 1 removes and change 2 makes again.
     Two,
 }
@@ -19,8 +21,17 @@ impl What {
     pub(super) fn files(self) -> (usize, usize, Option<usize>) {
         match self {
             What::Manifest => (1, 0, None),
-            What::One => (3, 2, None),
+            What::One | What::Shown => (3, 2, None),
             What::Two => (6, 4, Some(super::disk::GONE)),
+        }
+    }
+
+    /// Which of these readers have one memory with it.
+    pub(super) fn same(self) -> &'static [What] {
+        match self {
+            What::One | What::Shown => &[What::One, What::Shown],
+            What::Two => &[What::Two],
+            What::Manifest => &[What::Manifest],
         }
     }
 
@@ -82,6 +93,7 @@ impl Reader {
         let (first, second, tombstone) = self.what.files();
         let at = match self.at {
             At::First => match (disk.files[first], tombstone) {
+                (Some(version), _) if self.what == What::Shown => return self.tells(Told::Value(version), mark),
                 (Some(version), _) => At::Second(version),
                 (None, _) => At::Tombstone,
             },
@@ -131,6 +143,16 @@ impl Reader {
             return Ok(Self { at: At::First, last: Some(mark), ..self });
         }
         if old { Err(Told::Vanished) } else { Err(told) }
+    }
+}
+
+impl Reader {
+    /// The version that the machine remembers after this: of what lies in its place only.
+    pub(super) fn remembers(self, told: Told) -> Version {
+        match (self.at, told) {
+            (At::StagedSecond(..) | At::PlacedSecond(..), _) | (_, Told::Vanished) => 0,
+            (_, Told::Value(version) | Told::Removed(version)) => version,
+        }
     }
 }
 

@@ -322,3 +322,19 @@ fn e1_what_is_set_aside_after_a_kill_is_all_there() {
     let workshop = Workshop::new(&opened(copy).1);
     assert!(workshop.read_journal().expect("readable").is_some(), "the copy that was killed is as it was");
 }
+
+#[test]
+fn e1_a_staged_file_that_cannot_be_read_stops_the_recovery_and_loses_nothing() {
+    let real = Real::new();
+    let (done, recorded) = real.change(1, |_, _| {});
+    done.expect("a commit");
+    let moved = recorded.iter().find(|(step, _)| *step == Step::Make(crate::txn::step::Make::Move)).expect("a move");
+    let private = moved.1.join(".git/agent-vault");
+    std::fs::remove_file(private.join("stage/0")).expect("a staged file");
+    std::fs::create_dir(private.join("stage/0")).expect("a folder");
+    let staged = std::fs::read_dir(private.join("stage")).expect("a stage").count();
+    let (folder, repo) = opened(&moved.1);
+    assert!(matches!(recover(&folder, &repo, Wait::default()), Err(crate::Error::Io { .. })));
+    assert!(private.join("journal.json").exists());
+    assert_eq!(std::fs::read_dir(private.join("stage")).expect("a stage").count(), staged);
+}

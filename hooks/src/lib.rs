@@ -12,6 +12,9 @@ pub mod excuse;
 pub mod finding;
 pub mod fingerprints;
 pub mod install;
+#[cfg(any(test, feature = "laws"))]
+#[doc(hidden)]
+pub mod laws;
 pub mod report;
 pub mod rules;
 pub mod scanner;

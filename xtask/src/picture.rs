@@ -19,12 +19,13 @@ Writes docs/terminal.svg. Needs `script` (Debian: bsdutils) and git.";
 /// What is typed. Nothing of it is left out of the picture but what `#` hides.
 const SESSION: &[&str] = &[
     "agent-vault init --owner eric",
-    "printf %s sk_live_51 | agent-vault set stripe/api-key --expires 90d",
+    "printf %s tok-8Zk7qP2wXr9LmT4b | agent-vault set stripe/api-key --expires 90d",
     "agent-vault set postgres/password --generate=40",
     "agent-vault add-agent ci",
     "agent-vault grant ci stripe",
     "agent-vault list",
     "agent-vault get postgres/password --key ~/.agent-vault/agents/ci.key",
+    "echo \"key = $(agent-vault get stripe/api-key)\" > app.ini; git add app.ini; git commit -m 'Add settings'",
     "agent-vault revoke ci stripe",
     "agent-vault check",
 ];

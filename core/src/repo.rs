@@ -12,8 +12,10 @@ mod attributes;
 mod history;
 mod index;
 mod objects;
+mod tree;
 
-pub(crate) use history::{Commit, Differences, Entry, Known, SecretChange, SecretFiles};
+pub(crate) use history::{Commit, Differences, Known, SecretChange};
+pub(crate) use tree::{Entry, SecretFiles};
 
 /// File mode of a regular file, in a tree and in the index.
 const BLOB: i32 = 0o100_644;

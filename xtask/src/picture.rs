@@ -16,7 +16,7 @@ Usage: cargo xtask picture
 
 Writes docs/terminal.svg. Needs `script` (Debian: bsdutils) and git.";
 
-/// What is typed. Nothing of it is left out of the picture but what `#` hides.
+/// What is typed.
 const SESSION: &[&str] = &[
     "agent-vault init --owner eric",
     "printf %s tok-8Zk7qP2wXr9LmT4b | agent-vault set stripe/api-key --expires 90d",

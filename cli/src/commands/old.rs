@@ -1,6 +1,7 @@
 //! The reading commands on a vault of agent-vault 0.1.0. What they print comes from documents that nobody signed; the
 //! core hands it over fit for a terminal.
 
+use super::whoami::{Who, tell};
 use crate::app::{ListAgents, Show, Whoami};
 use crate::exit::{Code, Outcome};
 use crate::output;
@@ -96,24 +97,6 @@ pub fn whoami(old: &OldVault, identities: &Identities, args: &Whoami) -> Outcome
             None => ("stranger", None),
         },
     };
-    let readable = old.readable(identities)?;
-    let keys: Vec<String> = identities.recipients().map(|recipient| recipient.id().to_string()).collect();
-    if args.json.json {
-        output::json(&json!({
-            "role": role,
-            "name": name,
-            "origin": identities.origin(),
-            "keys": keys,
-            "vault": null,
-            "owner_fingerprint": null,
-            "readable": readable.iter().map(|path| path.as_str()).collect::<Vec<_>>(),
-        }))?;
-        return Ok(Code::Done);
-    }
-    let who = name.map_or_else(|| role.to_owned(), |name| format!("{role} {name}"));
-    let mut out = format!("{who} (claimed)\nkey {} from {}\n", keys.join(", "), identities.origin());
-    let _ = writeln!(out, "can read {}", output::count(readable.len(), "secret"));
-    readable.iter().for_each(|name| out.push_str(&format!("  {name}\n")));
-    output::print(&out)?;
-    Ok(Code::Done)
+    let readable = old.readable(identities)?.iter().map(ToString::to_string).collect();
+    tell(identities, args, &Who { role, name, signed: None, readable })
 }

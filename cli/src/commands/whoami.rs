@@ -4,6 +4,7 @@ use crate::app::Whoami;
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::{Found, Setting};
+use agent_vault_core::root::VaultId;
 use agent_vault_core::{Identities, Result, Vault};
 use serde_json::json;
 
@@ -15,7 +16,25 @@ pub fn run(setting: &Setting, args: &Whoami) -> Outcome {
         Found::Old(old) => return super::old::whoami(&old, &identities, args),
     };
     let (role, name) = role(&vault, &identities)?;
-    let readable = readable(&vault, &identities)?;
+    let signed = Some((vault.id(), super::fingerprint(&vault)));
+    tell(&identities, args, &Who { role, name, signed, readable: readable(&vault, &identities)? })
+}
+
+/// What is known of whoever has an identity.
+pub struct Who {
+    /// `owner`, `agent` or `stranger`.
+    pub role: &'static str,
+    /// Of an agent, and of an owner in a signed vault.
+    pub name: Option<String>,
+    /// The vault's id and its owner's fingerprint; without them all of it is what an unsigned vault claims.
+    pub signed: Option<(VaultId, String)>,
+    /// The secrets that it can read.
+    pub readable: Vec<String>,
+}
+
+/// Tells it, as text or JSON.
+pub fn tell(identities: &Identities, args: &Whoami, who: &Who) -> Outcome {
+    let Who { role, name, signed, readable } = who;
     let keys: Vec<String> = identities.recipients().map(|recipient| recipient.id().to_string()).collect();
     if args.json.json {
         output::json(&json!({
@@ -23,14 +42,15 @@ pub fn run(setting: &Setting, args: &Whoami) -> Outcome {
             "name": name,
             "origin": identities.origin(),
             "keys": keys,
-            "vault": vault.id(),
-            "owner_fingerprint": super::fingerprint(&vault),
+            "vault": signed.as_ref().map(|(vault, _)| vault),
+            "owner_fingerprint": signed.as_ref().map(|(_, fingerprint)| fingerprint),
             "readable": readable,
         }))?;
         return Ok(Code::Done);
     }
-    let who = name.map_or_else(|| role.to_owned(), |name| format!("{role} {name}"));
-    let mut out = format!("{who}\nkey {} from {}\n", keys.join(", "), identities.origin());
+    let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+    let claimed = if signed.is_some() { "" } else { " (claimed)" };
+    let mut out = format!("{role}{name}{claimed}\nkey {} from {}\n", keys.join(", "), identities.origin());
     out.push_str(&format!("can read {}\n", output::count(readable.len(), "secret")));
     readable.iter().for_each(|name| out.push_str(&format!("  {name}\n")));
     output::print(&out)?;

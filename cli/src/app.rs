@@ -129,7 +129,7 @@ pub enum Command {
     Check(Check),
     /// Verify every signature, digest and recipient set
     #[command(
-        after_help = "Examples:\n  agent-vault verify\n  agent-vault verify --history             (every commit that changed the vault)\n  agent-vault verify --history --since v1.4"
+        after_help = "Examples:\n  agent-vault verify\n  agent-vault verify --history             (every commit that changed the vault)\n  agent-vault verify --history --since v1.4\n  agent-vault verify --against origin/main   (in the check of a pull request)"
     )]
     Verify(Verify),
     /// Tell who changed what, when, for whom, and who signed it
@@ -150,6 +150,11 @@ pub enum Command {
     /// Sign a vault of agent-vault 0.1.0, in one commit
     #[command(after_help = "Examples:\n  agent-vault upgrade --dry-run\n  agent-vault upgrade --yes")]
     Upgrade(Upgrade),
+    /// Fetch, verify, merge and push, until the remote and this copy are the same
+    #[command(
+        after_help = "Examples:\n  agent-vault sync\n  agent-vault sync --pull\n  agent-vault sync --branch rotate-keys    (for a pull request)\n\nIt uses your own `git` and what that knows of the remote. Nobody resolves a conflict: docs/sync.md says what becomes\nof each. Nothing that comes in counts before its whole history is verified."
+    )]
+    Sync(Sync),
     /// Show or change which vaults this machine trusts
     #[command(after_help = "Example: agent-vault trust show")]
     Trust(Trust),

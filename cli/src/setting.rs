@@ -151,6 +151,10 @@ pub fn tell(vault: &Vault) {
                 "an interrupted change was set aside because {reason}; look at {} and delete it",
                 folder.display()
             )),
+            Notice::Mended { secrets } => output::note(&format!(
+                "{} encrypted anew: commits from elsewhere had changed who may read",
+                output::count(secrets, "secret")
+            )),
             Notice::OldState { path } => output::warn(&format!("{path}: an older state than one seen here")),
             other => output::note(&format!("{other:?}")),
         }

@@ -124,6 +124,26 @@ pub enum Error {
         /// The revision that both carry.
         revision: u64,
     },
+    /// A remote's branch that went back to a commit from before one that this machine has seen.
+    #[error("branch {branch} went back to {}, and this machine has seen {}, which comes after it", short(.found), short(.seen))]
+    WentBack {
+        /// The branch, and whose.
+        branch: String,
+        /// Where it is.
+        found: String,
+        /// Where it was.
+        seen: String,
+    },
+    /// A remote's branch that no longer holds what this machine has seen of it.
+    #[error("branch {branch} was rewritten: {} does not come after {}, which this machine has seen", short(.found), short(.seen))]
+    Rewritten {
+        /// The branch, and whose.
+        branch: String,
+        /// Where it is.
+        found: String,
+        /// Where it was.
+        seen: String,
+    },
     /// A vault met for the first time where only known ones are allowed.
     #[error("this vault is unknown here (owner {fingerprint}), and unknown vaults are refused")]
     Untrusted {
@@ -240,6 +260,20 @@ pub enum Error {
         /// libgit2's word.
         source: git2::Error,
     },
+    /// A remote that could not be reached, did not answer in time, or did not let us in.
+    #[error("remote {url}: {reason}")]
+    Remote {
+        /// Its address, without user and password.
+        url: String,
+        /// Git's word, or ssh's, on one line.
+        reason: String,
+    },
+    /// The user's `git`, which talks to remotes, is missing or too old.
+    #[error("git cannot be used to talk to remotes: {reason}")]
+    GitProgram {
+        /// Why not.
+        reason: String,
+    },
     /// Encryption failed: a recipient's plugin, or keys that cannot be used together.
     #[error("cannot encrypt: {reason}")]
     Encrypt {
@@ -265,7 +299,7 @@ impl Error {
             | Error::TooLarge { .. } => Class::Usage,
             Error::VaultNotFound { .. } | Error::NotFound { .. } => Class::NotFound,
             Error::NotAuthorized { .. } | Error::NotOwner { .. } => Class::NotAuthorized,
-            Error::Tampered { .. } | Error::Rollback { .. } | Error::Untrusted { .. } => Class::Tampered,
+            Error::Tampered { .. } | Error::Rollback { .. } | Error::WentBack { .. } | Error::Untrusted { .. } => Class::Tampered,
             Error::NoKey { .. } | Error::KeyUnusable { .. } => Class::NoKey,
             Error::Locked { .. } => Class::Locked,
             Error::Exists { .. }
@@ -273,7 +307,9 @@ impl Error {
             | Error::Busy { .. }
             | Error::GitBusy { .. }
             | Error::UnsignedVault { .. }
+            | Error::Rewritten { .. }
             | Error::Diverged { .. } => Class::Conflict,
+            Error::Remote { .. } | Error::GitProgram { .. } => Class::Remote,
             Error::Refused { .. } => Class::Refused,
             Error::NobodyToAsk { .. } => Class::NobodyToAsk,
             Error::Corrupt { .. }
@@ -309,6 +345,12 @@ impl Error {
             }
             Error::Rollback { .. } => "update this copy (`git pull`), or read the old state on purpose with --allow-old".into(),
             Error::Diverged { .. } => "two changes were made apart from each other; get both and let an owner merge them, or read this copy on purpose with --allow-old".into(),
+            Error::WentBack { .. } => {
+                "ask who put it back. Nothing was taken; `agent-vault sync --rewritten` gives the branch what was seen here".into()
+            }
+            Error::Rewritten { .. } => {
+                "ask who rewrote it. Nothing was taken; `agent-vault sync --rewritten` merges what it has now with what was seen here".into()
+            }
             Error::Untrusted { fingerprint } => {
                 format!("compare the fingerprint with the owner, then set AGENT_VAULT_OWNER={fingerprint} or run `agent-vault trust add`")
             }
@@ -330,6 +372,8 @@ impl Error {
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => "free some space, then try again".into(),
             Error::Io { .. } => "check the path, then try again".into(),
             Error::Git { .. } => "check the repository with `git status` and `git fsck`".into(),
+            Error::Remote { .. } => "see whether `git fetch` works here: the address, the network, your rights".into(),
+            Error::GitProgram { .. } => "install Git 2.29 or newer, and see that `git` is on PATH".into(),
             Error::Encrypt { .. } => "check the public keys with `agent-vault list-agents`".into(),
             Error::Unfinished { .. } => "run `agent-vault check`: it finishes the change".into(),
         }
@@ -369,8 +413,13 @@ pub fn printable(text: &str) -> String {
 }
 
 /// All of a text, fit for a terminal: libgit2 gives the reason at the end, after a path.
-fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     text.chars().map(|c| if is_printable(c) { c } else { '?' }).collect()
+}
+
+/// The first digits of a commit's id.
+fn short(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
 }
 
 /// Whether a character is shown as itself: no control character, and none of Unicode's bidirectional controls and line

@@ -10,6 +10,7 @@ use crate::prompt::Prompt;
 use crate::recipient::Recipient;
 use crate::root::{Owner, Root};
 use crate::signing::SigningKey;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Seals an owner's signing key to that owner.
@@ -69,10 +70,23 @@ pub(crate) fn open_agent_key(
         name: agent.to_string(),
         near: None,
     })?;
+    open_sealed_agent_key(&sealed, &file, agent, public_key, root, identities, prompt)
+}
+
+/// The same for an escrow whose bytes were read already; `file` is what an error names.
+pub(crate) fn open_sealed_agent_key(
+    sealed: &[u8],
+    file: &Path,
+    agent: &AgentName,
+    public_key: &Recipient,
+    root: &Root,
+    identities: &Identities,
+    prompt: &Arc<dyn Prompt>,
+) -> Result<Identities> {
     let order: Vec<_> = root.owners.iter().map(|owner| owner.public_key.id()).collect();
-    let text = crypto::decrypt(identities, &sealed, &order).map_err(|failure| match failure {
-        Failure::NotRecipient => Error::tampered(&file, "it is not encrypted to the owner: it was swapped or forged"),
-        Failure::Corrupt(reason) => Error::tampered(&file, reason),
+    let text = crypto::decrypt(identities, sealed, &order).map_err(|failure| match failure {
+        Failure::NotRecipient => Error::tampered(file, "it is not encrypted to the owner: it was swapped or forged"),
+        Failure::Corrupt(reason) => Error::tampered(file, reason),
         Failure::Identity(reason) => Error::KeyUnusable { origin: identities.origin().into(), reason },
     })?;
     let found = Identities::from_bytes(text, "the escrow", prompt);

@@ -17,12 +17,15 @@ pub mod laws;
 pub mod layout;
 pub mod legacy;
 pub mod manifest;
+mod merge;
 pub mod metadata;
 pub mod name;
 mod parallel;
 pub mod policy;
 pub mod prompt;
 pub mod recipient;
+#[cfg_attr(not(test), expect(dead_code, reason = "`sync` will call it"))]
+mod remote;
 mod repo;
 pub mod root;
 mod roots;

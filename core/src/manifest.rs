@@ -167,6 +167,12 @@ impl Manifest {
         Self { serial: self.serial + 1, parents: vec![digest], ..self.clone() }
     }
 
+    /// A manifest that continues two, with the settings of this one and without agents and groups.
+    pub(crate) fn continuing(&self, serial: u64, parents: Vec<Digest>, root: &Root) -> Self {
+        let (agents, groups, owners) = (Vec::new(), Vec::new(), copy_owners(root));
+        Self { serial, parents, root: root.root, owners, agents, groups, ..self.clone() }
+    }
+
     /// The agent of that name.
     pub fn agent(&self, name: &AgentName) -> Option<&Agent> {
         self.agents.iter().find(|agent| agent.name == *name)

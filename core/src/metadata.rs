@@ -221,6 +221,16 @@ pub struct Tombstone {
 }
 
 impl Tombstone {
+    /// A tombstone with these numbers.
+    pub(crate) fn new(vault: VaultId, name: SecretPath, revision: u64, parents: Vec<Digest>) -> Self {
+        Self { version: 1, vault, name, revision, parents }
+    }
+
+    /// The same, with other numbers.
+    pub(crate) fn continuing(self, revision: u64, parents: Vec<Digest>) -> Self {
+        Self { revision, parents, ..self }
+    }
+
     /// The tombstone that replaces `metadata`, whose file has `digest`.
     pub(crate) fn of(metadata: &Metadata, digest: Digest) -> Self {
         Self {

@@ -11,11 +11,15 @@ use std::path::{Path, PathBuf};
 mod attributes;
 mod history;
 mod index;
+mod merge;
 mod objects;
 mod tree;
+mod upstream;
 
 pub(crate) use history::{Commit, Differences, Known, SecretChange};
+pub(crate) use merge::Signer;
 pub(crate) use tree::{Entry, SecretFiles};
+pub(crate) use upstream::check_branch;
 
 /// File mode of a regular file, in a tree and in the index.
 const BLOB: i32 = 0o100_644;
@@ -35,6 +39,11 @@ pub(crate) struct Head {
     pub reference: String,
     /// The commit; none in a repository without commits.
     pub commit: Option<Oid>,
+}
+
+/// The id that Git gives a file's content.
+pub(crate) fn blob_id(bytes: &[u8]) -> Result<Oid> {
+    Oid::hash_object(ObjectType::Blob, bytes).map_err(Error::git("read a file"))
 }
 
 /// What one path of the vault becomes: a blob, or nothing.
@@ -118,6 +127,11 @@ impl Repo {
         self.reference_file(&format!("{reference}.lock"))
     }
 
+    /// The top of the work tree, and this work tree's own `$GIT_DIR`.
+    pub(crate) fn dirs(&self) -> (&Path, &Path) {
+        (&self.workdir, self.git.path())
+    }
+
     fn index_file(&self) -> PathBuf {
         self.git.path().join("index")
     }
@@ -188,11 +202,10 @@ impl Repo {
     }
 
     /// Moves the reference of `head` to `commit`, if it still points where `head` says.
-    pub(crate) fn move_ref(&self, head: &Head, commit: Oid, message: &str) -> Result<bool> {
-        let log = format!("commit: {message}");
+    pub(crate) fn move_ref(&self, head: &Head, commit: Oid, log: &str) -> Result<bool> {
         let moved = match head.commit {
-            Some(old) => self.git.reference_matching(&head.reference, commit, true, old, &log),
-            None => self.git.reference(&head.reference, commit, false, &log),
+            Some(old) => self.git.reference_matching(&head.reference, commit, true, old, log),
+            None => self.git.reference(&head.reference, commit, false, log),
         };
         match moved {
             Ok(_) => Ok(true),

@@ -104,6 +104,9 @@ pub(crate) struct Mark {
     pub manifest: Digest,
     /// The vault's tree in Git.
     pub tree: String,
+    /// The last commit whose whole history was proven here.
+    #[serde(default)]
+    pub commit: Option<String>,
 }
 
 impl Document for Mark {
@@ -112,6 +115,7 @@ impl Document for Mark {
         out.literal("serial", self.serial);
         out.field("manifest", self.manifest);
         out.field("tree", &self.tree);
+        out.optional("commit", self.commit.as_ref());
         out.finish()
     }
 }

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::layout;
-use crate::repo::{Head, Repo};
+use crate::repo::{Changes, Head, Repo};
 use crate::signing::SigningKey;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -70,6 +70,20 @@ impl Workshop {
         Journal::read(&self.journal())
     }
 
+    /// A folder for files that are on their way to Git's objects; it goes when it is dropped.
+    pub(crate) fn scratch(&self) -> Result<Scratch> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = self.dir.join(format!("scratch-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+        Ok(Scratch(dir))
+    }
+
+    /// Flushes files to the disk.
+    pub(crate) fn flush(&self, files: &[PathBuf]) -> Result<()> {
+        flush::files(&self.dir, files)
+    }
+
     /// What a path will be once the journal's transaction is finished, if the journal changes it.
     pub(crate) fn pending(&self, folder: &Folder, journal: &Journal, relative: &str, limit: u64) -> Option<Vec<u8>> {
         let new = journal.files.iter().find(|target| target.path == relative)?.new.as_ref()?;
@@ -89,6 +103,21 @@ impl Workshop {
     fn clear_index(&self) {
         let _ = std::fs::remove_file(self.index());
         let _ = std::fs::remove_file(self.dir.join("index.lock"));
+    }
+}
+
+/// A folder that goes when it is dropped.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -162,9 +191,51 @@ impl<'v> Txn<'v> {
     /// Nothing has changed, but for [`Error::Unfinished`]: then the change is durable, and the next writing command
     /// (or `check`) completes it.
     pub(crate) fn commit(&mut self, message: &str, author: &str, key: &SigningKey) -> Result<git2::Oid> {
+        self.conclude(Product::New { message, author, key })
+    }
+
+    /// Moves the branch to a commit that is there already, and puts the vault's files of that commit in place. Both
+    /// commits must differ in the vault alone, and `to` must come after HEAD: the caller sees to that.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when a file that would be replaced is not HEAD's; and those of [`Txn::commit`].
+    pub(crate) fn advance(&mut self, to: git2::Oid) -> Result<()> {
+        let (from, into) = (self.repo.vault_tree(self.head.commit)?, self.repo.vault_tree(Some(to))?);
+        let mut blobs = Changes::new();
+        for (path, (old, new)) in self.repo.changed_files(from, into)? {
+            self.check_unchanged(&path, old)?;
+            match new {
+                Some(oid) => {
+                    let bytes = self.repo.content(oid, layout::limit::CIPHERTEXT)?;
+                    let bytes = bytes.ok_or_else(|| Error::corrupt(self.folder.path(&path), "it is too large"))?;
+                    self.stage().put(&path, &bytes)?;
+                }
+                None => self.stage().delete(&path)?,
+            }
+            blobs.insert(path, new);
+        }
+        self.conclude(Product::Existing { commit: to, blobs }).map(drop)
+    }
+
+    /// Refuses to replace a file that is neither HEAD's nor staged as HEAD's.
+    fn check_unchanged(&self, path: &str, head: Option<git2::Oid>) -> Result<()> {
+        let bytes = self.folder.read(path, layout::limit::CIPHERTEXT)?;
+        let file = bytes.map(|bytes| crate::repo::blob_id(&bytes)).transpose()?;
+        let staged = self.index.as_ref().and_then(|index| self.repo.indexed(index, path));
+        if file == head && staged == head {
+            return Ok(());
+        }
+        Err(Error::Conflict {
+            message: format!("{} was changed here and is not committed", self.folder.path(path).display()),
+            hint: "commit it, or bring it back with `git checkout HEAD -- .agent-vault`; then try again".into(),
+        })
+    }
+
+    /// Everything from the staged files on.
+    fn conclude(&mut self, product: Product<'_>) -> Result<git2::Oid> {
         let changes = std::mem::take(&mut *self.changes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
         let journal = Journal::new(&self.head, changes.into_values().collect());
-        let mut making = Making { journal, commit: git2::Oid::ZERO_SHA1, unflushed: Vec::new(), message, author, key };
+        let mut making = Making { journal, commit: git2::Oid::ZERO_SHA1, unflushed: Vec::new(), product };
         step::PREPARING.into_iter().try_for_each(|step| self.make(step, &mut making))?;
         for step in step::DECIDING {
             if let Err(error) = self.make(step, &mut making) {
@@ -192,7 +263,7 @@ impl<'v> Txn<'v> {
                 making.journal.files.iter().try_for_each(|target| self.folder.make_parents(&target.path))?;
             }
             Make::Publish => journal::publish(&self.workshop.journal())?,
-            Make::Move if !self.repo.move_ref(&self.head, making.commit, making.message)? => {
+            Make::Move if !self.repo.move_ref(&self.head, making.commit, &making.product.log())? => {
                 return Err(Error::Conflict {
                     message: "the branch moved while the change was being made".into(),
                     hint: "try again; nothing was changed".into(),
@@ -208,14 +279,24 @@ impl<'v> Txn<'v> {
     fn store(&self, making: &mut Making<'_>) -> Result<()> {
         let new = making.journal.files.iter().filter_map(|target| target.new.as_ref());
         let staged: Vec<PathBuf> = new.map(|new| self.workshop.staged(new.stage)).collect();
-        let (blobs, objects) = self.repo.write_blobs(&staged, &self.workshop.stage())?;
-        making.journal.set_blobs(blobs);
-        let changes = making.journal.blobs()?;
-        let (commit, trees) =
-            self.repo.build_commit(&self.head, &changes, making.message, making.author, making.key)?;
-        making.journal.to = commit.to_string();
-        making.commit = commit;
-        making.unflushed = [staged, objects, trees].concat();
+        match &making.product {
+            Product::New { message, author, key } => {
+                let (blobs, objects) = self.repo.write_blobs(&staged, &self.workshop.stage())?;
+                making.journal.set_blobs(blobs);
+                let changes = making.journal.blobs()?;
+                let (commit, trees) = self.repo.build_commit(&self.head, &changes, message, author, key)?;
+                making.commit = commit;
+                making.unflushed = [staged, objects, trees].concat();
+            }
+            Product::Existing { commit, blobs } => {
+                let new = making.journal.files.iter().filter(|target| target.new.is_some());
+                let blobs = new.filter_map(|target| blobs.get(&target.path).copied().flatten()).collect();
+                making.journal.set_blobs(blobs);
+                making.commit = *commit;
+                making.unflushed = staged;
+            }
+        }
+        making.journal.to = making.commit.to_string();
         Ok(())
     }
 }
@@ -225,9 +306,25 @@ struct Making<'a> {
     journal: Journal,
     commit: git2::Oid,
     unflushed: Vec<PathBuf>,
-    message: &'a str,
-    author: &'a str,
-    key: &'a SigningKey,
+    product: Product<'a>,
+}
+
+/// The commit that the branch moves to.
+enum Product<'a> {
+    /// One that is made of what is staged.
+    New { message: &'a str, author: &'a str, key: &'a SigningKey },
+    /// One that lies there already, with the objects of the files that are staged.
+    Existing { commit: git2::Oid, blobs: Changes },
+}
+
+impl Product<'_> {
+    /// What Git's log of the branch says.
+    fn log(&self) -> String {
+        match self {
+            Product::New { message, .. } => format!("commit: {message}"),
+            Product::Existing { .. } => "agent-vault sync: Fast-forward".into(),
+        }
+    }
 }
 
 impl Drop for Txn<'_> {

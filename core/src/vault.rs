@@ -21,26 +21,33 @@ mod access;
 mod agents;
 mod founding;
 mod history;
+mod incoming;
 mod init;
 mod list;
 mod log;
+mod news;
 mod owner;
 mod past;
 mod read;
 mod restore;
 mod session;
 mod spelling;
+mod sync;
 mod upgrade;
 mod verify;
+mod weave;
 mod write;
 
 pub use access::{AccessChange, Progress};
 pub use agents::{AgentInfo, NewKey};
 pub use init::{Initialised, init};
+pub use crate::merge::Remark;
 pub use list::{Listing, Row};
+pub use news::News;
 pub use owner::Owner;
 pub use read::Secret;
 pub use restore::{Former, Restored};
+pub use sync::{Asking, SyncOptions, Synced, Travel};
 pub use upgrade::{Upgrade, Upgraded};
 pub use verify::Counts;
 pub use write::{SetOutcome, SetRequest};
@@ -121,6 +128,12 @@ pub enum Notice {
         folder: PathBuf,
         /// Why.
         reason: &'static str,
+    },
+    /// Secrets were encrypted anew because commits came from elsewhere: what was added on one side was not yet readable to
+    /// whom the other side had granted it, or still to whom it had revoked it.
+    Mended {
+        /// How many.
+        secrets: usize,
     },
     /// A state older than one seen here was read on purpose.
     OldState {

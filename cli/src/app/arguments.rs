@@ -5,6 +5,10 @@ use agent_vault_core::{AgentName, Error, GroupName, OwnerName, SecretPath};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+mod remote;
+
+pub use remote::*;
+
 /// `--json`.
 #[derive(Args)]
 pub struct Json {
@@ -254,6 +258,9 @@ pub struct Verify {
     /// Take the state in this commit, and what lies before it, as it is
     #[arg(long, value_name = "COMMIT", requires = "history")]
     pub since: Option<String>,
+    /// Prove that HEAD comes after this branch or commit by steps that owners signed: for the check of a pull request
+    #[arg(long, value_name = "REF", conflicts_with = "history")]
+    pub against: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,

@@ -14,6 +14,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         "Agents and access",
         &["add-agent", "grant", "revoke", "list-agents", "remove-agent", "recover-agent", "restore-agent"],
     ),
+    ("Many machines", &["sync"]),
     ("History", &["log", "restore"]),
     ("Your repository", &["hook", "scan"]),
     ("Trust and audit", &["check", "verify", "whoami", "trust"]),

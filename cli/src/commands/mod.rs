@@ -21,6 +21,7 @@ mod restore;
 mod scan;
 mod set;
 mod show;
+mod sync;
 mod trust;
 mod upgrade;
 mod verify;
@@ -59,6 +60,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Edit(args) => edit::run(&setting, args),
         Command::Restore(args) => restore::run(&setting, args),
         Command::Upgrade(args) => upgrade::run(&setting, args),
+        Command::Sync(args) => sync::run(&setting, args),
         Command::Trust(args) => trust::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),

@@ -19,7 +19,7 @@ pub fn run(setting: &Setting, args: &Verify) -> Outcome {
     let counts = vault.verify();
     crate::setting::tell(&vault);
     // What is wrong now may have come in with a commit: the history is asked all the same, and can name it.
-    let history = args.history.then(|| prove(&vault, args)).transpose()?;
+    let history = (args.history || args.against.is_some()).then(|| prove(&vault, args)).transpose()?;
     let wrong = history.as_ref().and_then(|history| Some(error(&vault, history.first_violation()?, history)));
     if args.json.json {
         print_json(&vault, counts.as_ref().ok(), history.as_ref())?;
@@ -40,6 +40,9 @@ pub fn run(setting: &Setting, args: &Verify) -> Outcome {
 
 fn prove(vault: &Vault, args: &Verify) -> Result<History> {
     let bar = Bar::new("verifying commits");
+    if let Some(reference) = &args.against {
+        return vault.verify_against(reference, &|done, all| bar.tick(done, all));
+    }
     vault.verify_history(args.since.as_deref(), &|done, all| bar.tick(done, all))
 }
 

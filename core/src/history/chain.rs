@@ -70,6 +70,11 @@ impl Chain {
         self.links.starts_with(&older.links)
     }
 
+    /// How many roots two chains have in common.
+    pub(crate) fn common(&self, other: &Self) -> u64 {
+        self.links.iter().zip(&other.links).take_while(|(a, b)| a == b).count() as u64
+    }
+
     /// Whether it holds the root that is pinned on this machine.
     pub(crate) fn holds(&self, pin: &Pin) -> bool {
         let pinned = usize::try_from(pin.root).ok().and_then(|number| self.links.get(number.checked_sub(1)?));

@@ -30,7 +30,10 @@ pub(crate) fn secret(new: Option<&Doc>, olds: &[&Doc]) -> Result<Fit, String> {
     let next = 1 + replaced.iter().map(|old| old.number()).max().unwrap_or(0);
     let metas: Vec<&Metadata> = replaced.iter().filter_map(|old| old.metadata()).collect();
     match &new.record {
-        Record::Gone(_) if metas.is_empty() => Err("it is a tombstone of a secret that was not there".into()),
+        // A merge of two removals continues both.
+        Record::Gone(_) if metas.is_empty() && replaced.len() < 2 => {
+            Err("it is a tombstone of a secret that was not there".into())
+        }
         Record::Meta(metadata) if metas.is_empty() => {
             let created = metadata.revision == next && metadata.value_revision == next;
             Ok(Fit { after, moved: !created })
@@ -93,10 +96,16 @@ fn value(new: &Metadata, olds: &[&Metadata]) -> Result<(), String> {
             false => Ok(()),
         };
     }
-    for old in olds.iter().filter(|old| old.value_revision == newest) {
-        if !same_value(new, old) {
-            return Err("its value counts as the same one, and was set at another time".into());
-        }
+    let newest: Vec<&Metadata> = olds.iter().filter(|old| old.value_revision == newest).copied().collect();
+    let (same, others): (Vec<&Metadata>, Vec<&Metadata>) = newest.into_iter().partition(|old| same_value(new, old));
+    let Some(stays) = same.iter().map(|old| old.digest).max() else {
+        return Err("its value counts as the same one, and was set at another time".into());
+    };
+    // A merge of two values that were set at once.
+    if others.iter().any(|other| other.digest > stays) {
+        return Err("of two values that were set at once the other was to stay".into());
+    }
+    for old in same {
         if old.digest == new.digest && old.recipients != new.recipients {
             return Err("it names other recipients for the same ciphertext".into());
         }

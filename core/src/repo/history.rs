@@ -54,19 +54,23 @@ pub(crate) struct Differences {
     pub others: BTreeMap<String, (Option<Entry>, Option<Entry>)>,
 }
 
+/// Files of the vault and their objects, before and after.
+pub(crate) type ChangedFiles = BTreeMap<String, (Option<Oid>, Option<Oid>)>;
+
 fn fail() -> impl FnOnce(git2::Error) -> Error {
     Error::git("read the history")
 }
 
 impl Repo {
-    /// The commits that can be reached from `tip` and not from `hidden`, parents before their children if `oldest_first`.
-    pub(crate) fn order(&self, tip: Oid, hidden: Option<Oid>, oldest_first: bool) -> Result<Vec<Oid>> {
+    /// The commits that can be reached from `tip` and from none of `hidden`, parents before their children if
+    /// `oldest_first`.
+    pub(crate) fn order(&self, tip: Oid, hidden: &[Oid], oldest_first: bool) -> Result<Vec<Oid>> {
         let mut walk = self.git.revwalk().map_err(fail())?;
         let sorting = if oldest_first { Sort::TOPOLOGICAL | Sort::REVERSE } else { Sort::TOPOLOGICAL | Sort::TIME };
         walk.set_sorting(sorting).map_err(fail())?;
         walk.push(tip).map_err(fail())?;
-        if let Some(hidden) = hidden {
-            walk.hide(hidden).map_err(fail())?;
+        for hidden in hidden {
+            walk.hide(*hidden).map_err(fail())?;
         }
         walk.collect::<std::result::Result<_, _>>().map_err(fail())
     }
@@ -171,6 +175,20 @@ impl Repo {
         Ok(from == commit || self.git.graph_descendant_of(from, commit).map_err(fail())?)
     }
 
+    /// The best common ancestors of two commits; none where they have none.
+    pub(crate) fn merge_bases(&self, a: Oid, b: Oid) -> Result<Vec<Oid>> {
+        match self.git.merge_bases(a, b) {
+            Ok(bases) => Ok(bases.iter().copied().collect()),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(Vec::new()),
+            Err(error) => Err(fail()(error)),
+        }
+    }
+
+    /// Whether a commit is in this repository.
+    pub(crate) fn knows(&self, commit: Oid) -> bool {
+        self.git.find_commit(commit).is_ok()
+    }
+
     /// A file's content; `None` when it has more than `limit` bytes or is no file.
     pub(crate) fn content(&self, oid: Oid, limit: u64) -> Result<Option<Vec<u8>>> {
         let odb = self.git.odb().map_err(fail())?;
@@ -223,6 +241,25 @@ impl Repo {
         let mut found = Differences::default();
         self.compare("", [old, new], &mut found, 0)?;
         Ok(found)
+    }
+
+    /// Every file of the vault that differs between two trees, old and new.
+    pub(crate) fn changed_files(&self, old: Option<Oid>, new: Option<Oid>) -> Result<ChangedFiles> {
+        let Differences { secrets, others } = self.differences(old, new)?;
+        let mut changed = ChangedFiles::new();
+        for (path, SecretChange { old, new }) in secrets {
+            for part in [Part::Enc, Part::Meta, Part::Gone] {
+                let (old, new) = (old.file(part), new.file(part));
+                if old.map(|entry| entry.oid) != new.map(|entry| entry.oid) {
+                    let oids = (old.map(|entry| entry.oid), new.map(|entry| entry.oid));
+                    changed.insert(layout::secret(&path, part), oids);
+                }
+            }
+        }
+        let ours = others.into_iter().filter(|(path, _)| layout::is_ours(path));
+        let files = |entry: Option<Entry>| entry.filter(|entry| entry.is_file()).map(|entry| entry.oid);
+        changed.extend(ours.map(|(path, (old, new))| (path, (files(old), files(new)))));
+        Ok(changed)
     }
 
     fn compare(&self, folder: &str, trees: [Option<Oid>; 2], found: &mut Differences, depth: usize) -> Result<()> {

@@ -40,6 +40,13 @@ impl Repo {
         std::fs::rename(copy, self.index_file()).map_err(Error::io("write", self.index_file()))
     }
 
+    /// What an index has of a path of the vault; a conflict counts as something else than anything.
+    pub(crate) fn indexed(&self, index: &Index, path: &str) -> Option<Oid> {
+        let full = format!("{}{path}", self.prefix);
+        let stage = |number| index.get_path(Path::new(&full), number).map(|entry| entry.id);
+        stage(0).or_else(|| stage(2)).or_else(|| stage(3))
+    }
+
     fn index_entry(&self, path: &str, id: Oid) -> Result<IndexEntry> {
         let file = self.workdir.join(path);
         let stat = std::fs::symlink_metadata(&file).map_err(Error::io("look at", &file))?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// File mode of a folder in a tree.
-const TREE: i32 = 0o040_000;
+pub(super) const TREE: i32 = 0o040_000;
 /// From this many files on, small ones are packed.
 const MANY: usize = 64;
 /// The most bytes of a file that is packed: writing a greater one costs more than making its file.
@@ -98,7 +98,7 @@ impl Repo {
     }
 
     /// The file of a loose object; it may be packed instead.
-    fn loose_object(&self, oid: Oid) -> PathBuf {
+    pub(super) fn loose_object(&self, oid: Oid) -> PathBuf {
         let hex = oid.to_string();
         self.git.commondir().join("objects").join(&hex[..2]).join(&hex[2..])
     }
@@ -113,28 +113,52 @@ impl Repo {
         author: &str,
         key: &SigningKey,
     ) -> Result<(Oid, Vec<PathBuf>)> {
-        let parent = head.commit.map(|oid| self.git.find_commit(oid)).transpose().map_err(fail())?;
-        let base = parent.as_ref().map(|commit| commit.tree()).transpose().map_err(fail())?;
+        let parents: Vec<Oid> = head.commit.into_iter().collect();
+        let base = parents.first().map(|oid| self.tree_of(*oid)).transpose()?;
         let changes: BTreeMap<String, Option<Oid>> =
             changes.iter().map(|(path, oid)| (format!("{}{path}", self.prefix), *oid)).collect();
+        let (root, mut written) = self.change_tree(base.as_ref(), &changes)?;
+        written.push(self.sign_commit(root, &parents, message, author, key)?);
+        Ok((*written.last().unwrap_or(&root), written.iter().map(|oid| self.loose_object(*oid)).collect()))
+    }
+
+    /// The tree that `changes` make of another; with the trees that were stored for it.
+    pub(super) fn change_tree(&self, base: Option<&Tree<'_>>, changes: &Changes) -> Result<(Oid, Vec<Oid>)> {
         let entries: Vec<(&str, Option<Oid>)> = changes.iter().map(|(path, oid)| (path.as_str(), *oid)).collect();
         let mut written = Vec::new();
-        let root = self.update_tree(base.as_ref(), &entries, &mut written)?;
-        let root = match root {
+        let root = match self.update_tree(base, &entries, &mut written)? {
             Some(root) => root,
             None => self.git.treebuilder(None).and_then(|builder| builder.write()).map_err(fail())?,
         };
-        let tree = self.git.find_tree(root).map_err(fail())?;
+        Ok((root, written))
+    }
+
+    /// Stores a signed commit.
+    pub(super) fn sign_commit(
+        &self,
+        tree: Oid,
+        parents: &[Oid],
+        message: &str,
+        author: &str,
+        key: &SigningKey,
+    ) -> Result<Oid> {
+        let tree = self.git.find_tree(tree).map_err(fail())?;
+        let parents: Vec<git2::Commit<'_>> =
+            parents.iter().map(|oid| self.git.find_commit(*oid)).collect::<Result<_, _>>().map_err(fail())?;
         let author = self.author(author)?;
-        let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
+        let parents: Vec<&git2::Commit<'_>> = parents.iter().collect();
         let buffer = self.git.commit_create_buffer(&author, &author, message, &tree, &parents).map_err(fail())?;
         let text = std::str::from_utf8(&buffer).map_err(|_| Error::Usage {
             message: "the author's name in Git's configuration is not UTF-8".into(),
             hint: "set user.name".into(),
         })?;
         let signature = key.sign(Namespace::Git, text.as_bytes())?.armored()?;
-        let commit = self.git.commit_signed(text, signature.trim_end(), None).map_err(fail())?;
-        Ok((commit, written.into_iter().chain([commit]).map(|oid| self.loose_object(oid)).collect()))
+        self.git.commit_signed(text, signature.trim_end(), None).map_err(fail())
+    }
+
+    /// The root tree of a commit.
+    pub(super) fn tree_of(&self, commit: Oid) -> Result<Tree<'_>> {
+        self.git.find_commit(commit).and_then(|commit| commit.tree()).map_err(fail())
     }
 
     /// Applies sorted `entries` (paths relative to `base`) to a tree, touching only the folders they lie in.

@@ -55,6 +55,15 @@ impl SecretFiles {
         }
     }
 
+    /// One of them.
+    pub(crate) fn file(&self, part: Part) -> Option<Entry> {
+        match part {
+            Part::Enc => self.enc,
+            Part::Meta => self.meta,
+            Part::Gone => self.gone,
+        }
+    }
+
     /// Whether all of them are the same.
     pub(crate) fn same(&self, other: &Self) -> bool {
         let same = |a: Option<Entry>, b: Option<Entry>| match (a, b) {

@@ -65,6 +65,20 @@ impl<'a> Memory<'a> {
         home::replace_private(&self.mark_file(vault, vault_dir), mark.render().as_bytes(), false)
     }
 
+    /// What was last proven of a remote's branch.
+    pub(crate) fn branch_mark(&self, vault: VaultId, url: &str, branch: &str) -> Result<Option<Mark>> {
+        load_unflushed(&self.branch_file(vault, url, branch))
+    }
+
+    pub(crate) fn set_branch_mark(&self, vault: VaultId, url: &str, branch: &str, mark: &Mark) -> Result<()> {
+        home::replace_private(&self.branch_file(vault, url, branch), mark.render().as_bytes(), false)
+    }
+
+    fn branch_file(&self, vault: VaultId, url: &str, branch: &str) -> PathBuf {
+        let key = Digest::of(format!("{url}\n{branch}").as_bytes());
+        self.home.vault(vault).join("marks").join(key.hex())
+    }
+
     /// Refuses a manifest, by its serial and digest, that is older than or forked from the one last seen in this working
     /// copy; whether it is newer.
     pub(crate) fn compare_mark(

@@ -154,7 +154,7 @@ impl Owner<'_> {
     }
 
     /// What an agent's key file says of the vault.
-    fn hints(&self, name: &AgentName) -> KeyHints {
+    pub(super) fn hints(&self, name: &AgentName) -> KeyHints {
         let owner = Some(self.vault.trusted().pin.fingerprint());
         KeyHints { vault: Some(self.vault.id), owner, agent: Some(name.clone()) }
     }

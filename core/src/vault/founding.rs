@@ -84,7 +84,8 @@ impl Founding {
         let _ = repo.protect_bytes();
         let tree = repo.vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
         let digest = Digest::of(manifest.render().as_bytes());
-        let _ = vault.memory().set_mark(self.id, &vault.dir, &Mark { serial: manifest.serial, manifest: digest, tree });
+        let mark = Mark { serial: manifest.serial, manifest: digest, tree, commit: Some(commit.to_string()) };
+        let _ = vault.memory().set_mark(self.id, &vault.dir, &mark);
         Ok(vault)
     }
 }

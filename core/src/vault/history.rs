@@ -46,18 +46,33 @@ impl Vault {
 
     /// The proof for the history of one commit.
     pub(super) fn prove(&self, repo: &Repo, head: Oid, since: Option<Oid>, progress: Progress<'_>) -> Result<History> {
-        let order: Vec<Oid> = since.into_iter().chain(repo.order(head, since, true)?).collect();
         let past = Past::new(self);
+        let mut proof = self.walk(repo, &past, head, Range { given: since, hidden: since.as_slice() }, progress)?;
+        proof.end(&past.ground(repo, proof.tree)?, &self.pin());
+        Ok(proof.history)
+    }
+
+    /// Examines the commits of a range, parents before children.
+    pub(super) fn walk(
+        &self,
+        repo: &Repo,
+        past: &Past<'_>,
+        head: Oid,
+        range: Range<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Proof> {
+        let Range { given, hidden } = range;
+        let order: Vec<Oid> = given.into_iter().chain(repo.order(head, hidden, true)?).collect();
         let mut proof = Proof::new(head, order.len());
         let (mut trees, done) = (HashMap::with_capacity(order.len()), AtomicUsize::new(0));
-        let examiner = Examiner { past: &past };
+        let examiner = Examiner { past };
         let commits = examiner.read(repo, &order, head)?;
         trees.extend(commits.iter().map(|commit| (commit.id, commit.tree)));
         // Only a merge asks what descends from what; without one, nothing of it is kept.
         proof.merging = commits.iter().any(|commit| commit.parents.len() > 1);
         for portion in commits.chunks(PORTION) {
             let jobs =
-                portion.iter().cloned().map(|commit| job(repo, commit, &trees, since)).collect::<Result<Vec<_>>>()?;
+                portion.iter().cloned().map(|commit| job(repo, commit, &trees, given)).collect::<Result<Vec<_>>>()?;
             let verdicts: Vec<Result<Verdict>> = jobs
                 .par_iter()
                 .map_init(
@@ -74,10 +89,18 @@ impl Vault {
                 proof.take(&job.commit, verdict?, job.given);
             }
         }
-        let tree = trees.get(&head).copied().flatten();
-        proof.end(&past.ground(repo, tree)?, &self.pin());
-        Ok(proof.history)
+        proof.tree = trees.get(&head).copied().flatten();
+        Ok(proof)
     }
+}
+
+/// Which commits of a history are examined.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Range<'r> {
+    /// Its state is taken as it is.
+    pub given: Option<Oid>,
+    /// These, and what lies before them, are not looked at.
+    pub hidden: &'r [Oid],
 }
 
 /// The trees of a commit's parents; those before `since` are read where they are needed.
@@ -89,8 +112,10 @@ fn job(repo: &Repo, commit: Commit, trees: &HashMap<Oid, Option<Oid>>, since: Op
 }
 
 /// Puts the verdicts together, in the walk's order.
-struct Proof {
-    history: History,
+pub(super) struct Proof {
+    pub history: History,
+    /// The vault's tree in the commit whose history it is.
+    pub tree: Option<Oid>,
     lineage: Lineage,
     merging: bool,
     born: bool,
@@ -111,12 +136,12 @@ impl Proof {
             violations: Vec::new(),
             strangers: Vec::new(),
         };
-        Self { history, lineage: Lineage::default(), merging: false, born: false, cut: Vec::new() }
+        Self { history, tree: None, lineage: Lineage::default(), merging: false, born: false, cut: Vec::new() }
     }
 
     fn take(&mut self, commit: &Commit, verdict: Verdict, given: bool) {
         let id = commit.id.to_string();
-        let Self { history, lineage, merging, born, cut } = self;
+        let Self { history, lineage, merging, born, cut, .. } = self;
         history.documents += verdict.verified;
         for (digest, number, parents) in verdict.documents.iter().filter(|_| *merging) {
             lineage.add(*digest, *number, parents);
@@ -156,7 +181,7 @@ impl Proof {
     }
 
     /// What must be so at the end of the walk.
-    fn end(&mut self, head: &Ground, pin: &crate::trust::Pin) {
+    pub(super) fn end(&mut self, head: &Ground, pin: &crate::trust::Pin) {
         if !self.cut.is_empty() {
             self.history.begins = Beginning::Shallow(std::mem::take(&mut self.cut));
         }

@@ -43,7 +43,7 @@ impl Vault {
         let (repo, past) = (Repo::open(&self.dir)?, Past::new(self));
         let Some(head) = repo.head()?.commit else { return Ok(Vec::new()) };
         let mut log = Vec::new();
-        for portion in repo.order(head, None, false)?.chunks(PORTION) {
+        for portion in repo.order(head, &[], false)?.chunks(PORTION) {
             let entries: Vec<Result<Option<LogEntry>>> = portion
                 .par_iter()
                 .map_init(|| past.open(), |repo, id| entry(&past, repo.as_ref().map_err(reopened)?, *id))
@@ -241,7 +241,7 @@ impl Past<'_> {
     ) -> Result<Vec<Traced>> {
         let (mut names, mut found, mut seen) = (BTreeSet::from([path.clone()]), Vec::new(), BTreeSet::new());
         for tip in tips {
-            for id in repo.order(tip, None, false)? {
+            for id in repo.order(tip, &[], false)? {
                 if seen.insert(id) && found.len() < limit {
                     found.extend(self.states(repo, &repo.commit(id)?, &mut names)?);
                 }

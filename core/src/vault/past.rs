@@ -158,6 +158,12 @@ impl<'v> Past<'v> {
         }
     }
 
+    /// A secret's document that was checked where it came into the vault, by the object that holds it.
+    pub(super) fn known(&self, repo: &Repo, path: &SecretPath, meta: Oid) -> Result<Doc, Fault> {
+        let bytes = repo.content(meta, limit::DOCUMENT)?.ok_or("it is too large")?;
+        Ok(Doc::known(Part::Meta, &bytes, self.vault.id, path)?)
+    }
+
     /// The ciphertext that metadata were signed for.
     pub(super) fn ciphertext(&self, repo: &Repo, metadata: &Metadata, files: &SecretFiles) -> Result<Vec<u8>, Fault> {
         let entry = files.enc.ok_or("the ciphertext is missing")?;
@@ -177,6 +183,14 @@ impl<'v> Past<'v> {
         let signature = self.file(repo, tree, layout::MANIFEST_SIG, limit::SMALL)?;
         roots::check(signature.as_deref(), &bytes, Namespace::Manifest, root.signing_keys())?;
         Ok((Manifest::parse(&bytes, self.vault.id, root)?, Digest::of(&bytes)))
+    }
+
+    /// Whether the manifest of a tree is signed by an owner of `root`, which may be a later one than it was made under.
+    pub(super) fn manifest_signed(&self, repo: &Repo, tree: Oid, root: &Root) -> Result<(), Fault> {
+        let bytes = self.file(repo, tree, layout::MANIFEST, limit::MANIFEST)?.ok_or("the manifest is missing")?;
+        let signature = self.file(repo, tree, layout::MANIFEST_SIG, limit::SMALL)?;
+        roots::check(signature.as_deref(), &bytes, Namespace::Manifest, root.signing_keys()).map(drop)?;
+        Ok(())
     }
 
     /// The files that repeat what is signed: the first that does not, and why.

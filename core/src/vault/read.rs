@@ -161,7 +161,8 @@ impl Vault {
         let FoundManifest { manifest, digest, newer } = found;
         if newer {
             // The tree around it was not verified by this.
-            let mark = Mark { serial: manifest.serial, manifest: digest, tree: String::new() };
+            let commit = self.memory().mark(self.id, &self.dir).ok().flatten().and_then(|mark| mark.commit);
+            let mark = Mark { serial: manifest.serial, manifest: digest, tree: String::new(), commit };
             let _ = self.memory().set_mark(self.id, &self.dir, &mark);
         }
         (manifest, digest)

@@ -9,7 +9,7 @@ use crate::manifest::Manifest;
 use crate::metadata::{self, Metadata, Tombstone};
 use crate::name::SecretPath;
 use crate::parallel;
-use crate::policy::{Policy, Readers, Step};
+use crate::policy::{self, Policy, Readers, Step, Subject};
 use crate::repo::Repo;
 use crate::secret::SecretBytes;
 use crate::signing::{Namespace, SigningKey};
@@ -17,6 +17,7 @@ use crate::trust::{Mark, Seen};
 use crate::txn::{Recovered, Stage, Txn, Wait};
 use crate::yaml::Document;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +32,8 @@ pub(super) struct Session<'o> {
     txn: Txn<'o>,
     /// What to remember of secrets once the commit is made.
     seen: Mutex<Vec<Seen>>,
+    /// Whether HEAD is a commit that this machine did not make: who may read what was perhaps decided on two sides at once.
+    foreign: bool,
 }
 
 impl Owner<'_> {
@@ -48,8 +51,9 @@ impl Owner<'_> {
         let (manifest, manifest_digest) = vault.manifest_with_digest(&trusted)?;
         vault.check_derived(&trusted.root, &manifest)?;
         txn.repo().protect_bytes()?;
-        let session = Session { owner: self, vault, trusted, manifest, manifest_digest, txn, seen: Mutex::default() };
-        session.check_foreign_commits()?;
+        let mut session =
+            Session { owner: self, vault, trusted, manifest, manifest_digest, txn, seen: Mutex::default(), foreign: false };
+        session.foreign = session.check_foreign_commits()?;
         Ok(session)
     }
 }
@@ -73,13 +77,14 @@ impl Vault {
 
 impl<'o> Session<'o> {
     /// A signed commit attests the whole vault tree: before one is made on a commit that this machine did not make or
-    /// verify, everything in it is verified. What is verified are the files, so they must be that commit's.
-    fn check_foreign_commits(&self) -> Result<()> {
+    /// verify, everything in it is verified. What is verified are the files, so they must be that commit's. Says whether
+    /// it is such a commit.
+    fn check_foreign_commits(&self) -> Result<bool> {
         let repo = self.txn.repo();
-        let Some(tree) = repo.vault_tree(self.txn.head().commit)? else { return Ok(()) };
+        let Some(tree) = repo.vault_tree(self.txn.head().commit)? else { return Ok(false) };
         let mark = self.vault.memory().mark(self.vault.id, &self.vault.dir)?;
         if mark.is_some_and(|mark| mark.tree == tree.to_string()) {
-            return Ok(());
+            return Ok(false);
         }
         if let Some(path) = repo.first_difference(tree, &self.vault.folder)? {
             return Err(Error::Conflict {
@@ -87,7 +92,17 @@ impl<'o> Session<'o> {
                 hint: "commit it, or bring it back with `git checkout HEAD -- .agent-vault`; then try again".into(),
             });
         }
-        self.vault.survey(&self.trusted)?.first_violation().map_or(Ok(()), Err)
+        self.vault.survey(&self.trusted)?.first_violation().map_or(Ok(true), Err)
+    }
+
+    /// Plans the secrets that this change does not touch: after a merge that was not ours, one that was added on one side
+    /// may lack an agent that was granted on the other, or have one that was revoked there.
+    fn mend(&self) -> Result<usize> {
+        let touched: BTreeSet<SecretPath> = super::lock(&self.seen).iter().map(|seen| seen.name.clone()).collect();
+        let others = self.all()?.into_iter().filter(|secret| !touched.contains(&secret.name));
+        let steps = policy::plan(&self.policy(), others.map(Subject::unchanged));
+        self.apply(&steps, &|_, _| {})?;
+        Ok(steps.len())
     }
 
     /// The commit that this session builds on, and the repository it is in.
@@ -208,17 +223,25 @@ impl<'o> Session<'o> {
 
     /// Makes the change one signed commit, and remembers what is newest now. Returns the commit's id.
     pub(super) fn commit(self, message: &str) -> Result<String> {
+        let mended = if self.foreign { self.mend()? } else { 0 };
         let Session { owner, vault, manifest, manifest_digest, mut txn, seen, .. } = self;
+        let before = txn.head().commit.map(|commit| commit.to_string());
         let commit = txn.commit(&format!("agent-vault: {message}\n"), owner.name.as_str(), &owner.key)?;
         // Still under the lock: marks only rise.
         let memory = vault.memory();
         let tree = txn.repo().vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();
-        let marked =
-            memory.set_mark(vault.id, &vault.dir, &Mark { serial: manifest.serial, manifest: manifest_digest, tree });
+        // A step upon what is proven is proven.
+        let proven = memory.mark(vault.id, &vault.dir).ok().flatten().and_then(|mark| mark.commit);
+        let commit_proven = if proven == before { Some(commit.to_string()) } else { proven };
+        let mark = Mark { serial: manifest.serial, manifest: manifest_digest, tree, commit: commit_proven };
+        let marked = memory.set_mark(vault.id, &vault.dir, &mark);
         let seen = seen.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let remembered = parallel::try_each(&seen, |seen| memory.raise_seen(vault.id, seen));
         if let Err(error) = marked.and(remembered) {
             vault.notify(Notice::NotRemembered { reason: error.to_string() });
+        }
+        if mended > 0 {
+            vault.notify(Notice::Mended { secrets: mended });
         }
         Ok(commit.to_string())
     }

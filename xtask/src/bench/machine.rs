@@ -64,6 +64,15 @@ fn versions(bench: &Bench) -> String {
         // It cannot say so itself.
         versions.push(format!("agent-vault {BEFORE_VERSION}"));
     }
+    // Only the growth tables have these.
+    for (program, flag) in [("fnox", "--version"), ("pass", "version")] {
+        if let Some(found) = crate::programs::find(program) {
+            let text = said(&found.to_string_lossy(), &[flag]);
+            let mut version = text.split_whitespace().map(|word| word.trim_start_matches('v'));
+            let version = version.find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+            versions.push(format!("{program} {}", version.unwrap_or("unknown")));
+        }
+    }
     versions.join(", ")
 }
 

@@ -98,7 +98,7 @@ fn a_manifest_is_compared_with_the_mark_of_its_own_working_copy() {
         memory.compare_mark(vault, dir, (serial, Digest::of(text.as_bytes())), Path::new("manifest.yaml"), old)
     };
     assert!(compare(1, "any", false).unwrap(), "nothing was seen");
-    let mark = Mark { serial: 5, manifest: Digest::of(b"five"), tree: "t".into() };
+    let mark = Mark { serial: 5, manifest: Digest::of(b"five"), tree: "t".into(), commit: None };
     memory.set_mark(vault, dir, &mark).unwrap();
     assert_eq!(memory.mark(vault, dir).unwrap(), Some(mark));
     assert_eq!(memory.mark(vault, Path::new("/there/.agent-vault")).unwrap(), None);

@@ -1,0 +1,27 @@
+//! The arguments of what talks to a remote.
+
+use super::Json;
+use clap::Args;
+
+/// `sync`
+#[derive(Args)]
+pub struct Sync {
+    /// Only take what the remote has
+    #[arg(long, conflicts_with = "push")]
+    pub pull: bool,
+    /// Only give the remote what is here
+    #[arg(long)]
+    pub push: bool,
+    /// Push to this branch of the remote, for a pull request
+    #[arg(long, value_name = "NAME", conflicts_with = "pull")]
+    pub branch: Option<String>,
+    /// Take a branch that was rewritten or put back, on purpose
+    #[arg(long)]
+    pub rewritten: bool,
+    /// Let commits travel that touch other files, without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}

@@ -1,0 +1,86 @@
+//! Merging two states of a vault by meaning, pure: documents go in, and what becomes of each comes out.
+//!
+//! Git merges lines; a vault's documents say what they mean. Nothing here looks at a clock, and nothing depends on which
+//! of the two sides is called ours: whoever merges the same two states gets the same one. What is decided here is signed
+//! and committed by [`crate::Owner::merge`]; the rules stand in docs/sync.md, as a table.
+
+use crate::digest::Digest;
+use crate::name::{AgentName, SecretPath};
+use serde::Serialize;
+
+pub(crate) mod names;
+pub(crate) mod policy;
+pub(crate) mod secret;
+#[cfg(test)]
+mod tests;
+
+/// One of the two states that are merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Side {
+    Ours,
+    Theirs,
+}
+
+impl Side {
+    /// The other one.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Side::Ours => Side::Theirs,
+            Side::Theirs => Side::Ours,
+        }
+    }
+}
+
+/// Something of a merge that a person should hear of: a choice was made, and this is what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Remark {
+    /// A secret was given two values at once. One is current; the other is in the history.
+    OtherValue {
+        /// The secret.
+        path: SecretPath,
+        /// A commit that has the other value: `restore PATH@COMMIT` brings it back.
+        commit: String,
+    },
+    /// A secret was removed on one side and given a new value on the other: the value stays.
+    Kept {
+        /// The secret.
+        path: SecretPath,
+    },
+    /// Two secrets have names that differ only in case: this one was renamed.
+    Renamed {
+        /// The name that it had.
+        from: SecretPath,
+        /// The name that it has now.
+        to: SecretPath,
+    },
+    /// Two agents have one name, or names that differ only in case: this one was renamed.
+    AgentRenamed {
+        /// The name that it had.
+        from: AgentName,
+        /// The name that it has now.
+        to: AgentName,
+    },
+    /// Two agents, or an agent and an owner, have the same key: this one went.
+    AgentDropped {
+        /// Its name.
+        name: AgentName,
+        /// Who has the key.
+        holder: String,
+    },
+    /// What an owner signed whom the other side has removed: it does not count.
+    Quarantined {
+        /// The secret; none for the policy.
+        path: Option<SecretPath>,
+        /// The commit that has it.
+        commit: String,
+    },
+}
+
+/// The digests of both, in an order that does not depend on whose they are.
+fn parents(a: Digest, b: Digest) -> Vec<Digest> {
+    let mut both = vec![a, b];
+    both.sort_unstable();
+    both
+}

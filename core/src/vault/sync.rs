@@ -1,0 +1,397 @@
+//! `sync`: fetch, verify, merge, plan and apply, push, until both sides are the same.
+//!
+//! A merge is pushed before it becomes the branch here: who loses the race throws it away and merges with what won. Killed
+//! between the push and the branch, the next sync finds a commit that comes after ours, and takes it.
+
+use super::news::News;
+use super::weave::{at, forked};
+use super::{Owner, Progress, Vault};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::history::chain::Chain;
+use crate::identity::Identities;
+use crate::merge::Remark;
+use crate::policy::{self, Policy, Subject};
+use crate::remote::{Manner, Pushed, Remote};
+use crate::repo::{Head, Repo};
+use git2::Oid;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod place;
+
+/// How often a sync begins again because somebody else was first.
+const ATTEMPTS: u32 = 40;
+/// The longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(4);
+
+/// What `sync` is to do.
+#[derive(Debug, Clone)]
+pub struct SyncOptions {
+    /// Take what the remote has.
+    pub pull: bool,
+    /// Give the remote what is here.
+    pub push: bool,
+    /// Push to this branch of the remote instead of the one that is followed: for a pull request.
+    pub branch: Option<String>,
+    /// Take a branch that was rewritten, or put back, on purpose.
+    pub rewritten: bool,
+}
+
+impl Default for SyncOptions {
+    fn default() -> Self {
+        Self { pull: true, push: true, branch: None, rewritten: false }
+    }
+}
+
+/// Commits that touch other files than the vault's, and would travel with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Travel {
+    /// Those that would come in, by id and summary.
+    pub incoming: Vec<(String, String)>,
+    /// Those that would go out.
+    pub outgoing: Vec<(String, String)>,
+}
+
+/// Who answers what a sync has to ask.
+pub struct Asking<'a> {
+    /// Opens the keys: only a merge, or a plan that has to be carried out, needs them.
+    pub identities: &'a dyn Fn() -> Result<Identities>,
+    /// Whether these commits may travel.
+    pub travel: &'a dyn Fn(&Travel) -> Result<bool>,
+    /// Progress of proofs and re-encryption.
+    pub progress: Progress<'a>,
+    /// What the user's `git` says while it works.
+    pub telling: Option<Arc<dyn Fn(&str) + Send + std::marker::Sync>>,
+}
+
+/// What a sync did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Synced {
+    /// The remote's name.
+    pub remote: String,
+    /// Where it is, without user and password.
+    pub url: String,
+    /// The branch that was pushed to or would be.
+    pub branch: String,
+    /// HEAD afterwards.
+    pub head: String,
+    /// What came in.
+    pub came: News,
+    /// What went out.
+    pub went: News,
+    /// Commits that were pushed.
+    pub pushed: usize,
+    /// Commits that are here and not at the remote.
+    pub unpushed: usize,
+    /// Whether two states were merged.
+    pub merged: bool,
+    /// Secrets that were encrypted anew.
+    pub reencrypted: usize,
+    /// Secrets whose readers are not those that policy names, and that wait for an owner's sync.
+    pub waiting: usize,
+    /// Choices that a merge made.
+    pub remarks: Vec<Remark>,
+}
+
+/// How the two sides stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relation {
+    Same,
+    /// The remote has what we do not.
+    Behind,
+    /// We have what the remote does not.
+    Ahead,
+    Diverged,
+}
+
+/// One run of `sync`.
+struct Sync<'s> {
+    vault: &'s Vault,
+    repo: Repo,
+    remote: Remote,
+    /// The branch of the remote that is followed.
+    branch: String,
+    options: &'s SyncOptions,
+    asking: &'s Asking<'s>,
+    keys: std::cell::OnceCell<Identities>,
+    allowed: std::cell::Cell<bool>,
+    synced: Synced,
+    /// HEAD when it began.
+    began: Oid,
+}
+
+impl Vault {
+    /// Brings this working copy and its remote together.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] when the remote cannot be reached or refuses; [`Error::Tampered`] for what breaks a rule, with the
+    /// local state as it was; [`Error::Rollback`] when the remote went back; [`Error::Conflict`] without a remote, on a
+    /// detached HEAD, over local changes, and for two successors of one root; [`Error::Refused`] when other commits may not
+    /// travel; and those of every write.
+    pub fn sync(&self, options: &SyncOptions, asking: &Asking<'_>) -> Result<Synced> {
+        let repo = Repo::open(&self.dir)?;
+        repo.check_idle()?;
+        let head = repo.head()?;
+        if head.reference == "HEAD" {
+            return Err(Error::Conflict {
+                message: "HEAD is detached: there is no branch to sync".into(),
+                hint: "check a branch out (`git switch BRANCH`), then sync; reading works meanwhile".into(),
+            });
+        }
+        let Some((remote, branch)) = Remote::of(&repo)? else {
+            return Err(Error::Conflict {
+                message: "this repository has no remote".into(),
+                hint: "add one (`git remote add origin URL`), then sync".into(),
+            });
+        };
+        let remote = match &asking.telling {
+            Some(sink) => remote.telling(sink.clone()),
+            None => remote,
+        };
+        drop(self.settle()?);
+        let began = at(&repo.head()?)?;
+        let synced = Synced {
+            remote: remote.name().to_owned(),
+            url: remote.url(),
+            branch: options.branch.clone().unwrap_or_else(|| short(&branch).to_owned()),
+            head: began.to_string(),
+            came: News::default(),
+            went: News::default(),
+            pushed: 0,
+            unpushed: 0,
+            merged: false,
+            reencrypted: 0,
+            waiting: 0,
+            remarks: Vec::new(),
+        };
+        let sync = Sync {
+            vault: self,
+            repo,
+            remote,
+            branch,
+            options,
+            asking,
+            keys: std::cell::OnceCell::new(),
+            allowed: std::cell::Cell::new(false),
+            synced,
+            began,
+        };
+        sync.run()
+    }
+}
+
+impl Sync<'_> {
+    fn run(mut self) -> Result<Synced> {
+        for attempt in 0..ATTEMPTS {
+            pause(attempt);
+            let head = self.repo.head()?;
+            let ours = at(&head)?;
+            let theirs = self.remote.fetch(&self.branch, Manner::Asked)?;
+            if let Some(done) = self.attempt(&head, ours, theirs)? {
+                return Ok(done);
+            }
+            // Another process may have moved what this one has open.
+            self.repo = Repo::open(&self.vault.dir)?;
+        }
+        Err(Error::Conflict {
+            message: format!("others were first {ATTEMPTS} times in a row"),
+            hint: "nothing is lost: run `agent-vault sync` again".into(),
+        })
+    }
+
+    /// One look at both sides and what follows from it; none when it has to be looked at again.
+    fn attempt(&mut self, head: &Head, ours: Oid, theirs: Option<Oid>) -> Result<Option<Synced>> {
+        let known = self.vault.proven(&self.repo, &self.remote, &self.branch)?;
+        let mine = self.vault.admit(&self.repo, ours, &known.all(), self.asking.progress)?;
+        let Some(theirs) = theirs else { return self.give(ours, None) };
+        if !self.options.rewritten && self.options.pull {
+            known.check_remote(self.vault, &self.repo, theirs)?;
+        }
+        let known = [known.all(), vec![ours]].concat();
+        let admitted = self.vault.admit(&self.repo, theirs, &known, self.asking.progress)?;
+        self.check_roots(mine.as_deref(), admitted.as_deref())?;
+        self.vault.remember_remote(&self.repo, &self.remote, &self.branch, theirs);
+        let relation = self.relation(ours, theirs)?;
+        match relation {
+            Relation::Same | Relation::Ahead => self.give(ours, Some(theirs)),
+            _ if !self.options.pull => Err(Error::Conflict {
+                message: format!("{} has commits that are not here", self.remote.name()),
+                hint: "run `agent-vault sync` without --push: it takes them, merges, and then pushes".into(),
+            }),
+            Relation::Behind => {
+                self.ask(Some((theirs, ours)), None)?;
+                self.vault.advance(head, theirs)?;
+                Ok(None)
+            }
+            Relation::Diverged => self.merge(head, [ours, theirs]),
+        }
+    }
+
+    fn relation(&self, ours: Oid, theirs: Oid) -> Result<Relation> {
+        Ok(match (self.repo.reaches(ours, theirs)?, self.repo.reaches(theirs, ours)?) {
+            (true, true) => Relation::Same,
+            (true, false) => Relation::Ahead,
+            (false, true) => Relation::Behind,
+            (false, false) => Relation::Diverged,
+        })
+    }
+
+    /// Two successors of one root stop everything but reading.
+    fn check_roots(&self, ours: Option<&Chain>, theirs: Option<&Chain>) -> Result<()> {
+        match (ours, theirs) {
+            (Some(ours), Some(theirs)) if !ours.extends(theirs) && !theirs.extends(ours) => {
+                Err(forked(ours.common(theirs)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Merges, pushes the merge, and only then moves the branch here.
+    fn merge(&mut self, head: &Head, [ours, theirs]: [Oid; 2]) -> Result<Option<Synced>> {
+        self.ask(Some((theirs, ours)), self.options.push.then_some((ours, theirs)))?;
+        let woven = self.owner(|owner| owner.weave(&self.repo, [ours, theirs], self.asking.progress))?;
+        if self.options.push && self.options.branch.is_none() {
+            match self.remote.push(woven.commit, &self.branch, Manner::Asked)? {
+                Pushed::Done => {}
+                Pushed::Rejected => return Ok(None),
+                Pushed::Refused(reason) => return Err(self.refused(reason)),
+            }
+            self.synced.pushed += 1 + self.repo.order(ours, &[theirs], true)?.len();
+            self.vault.remember_remote(&self.repo, &self.remote, &self.branch, woven.commit);
+        }
+        self.synced.merged = true;
+        self.synced.reencrypted += woven.reencrypted;
+        self.synced.remarks.extend(woven.remarks);
+        self.synced.went = self.vault.news(&self.repo, Some(theirs), woven.commit)?;
+        self.vault.advance(head, woven.commit)?;
+        Ok(None)
+    }
+
+    /// What is here is what the remote has, or comes after it: plans the whole vault, and pushes.
+    fn give(&mut self, ours: Oid, theirs: Option<Oid>) -> Result<Option<Synced>> {
+        if self.mend(ours)? {
+            return Ok(None);
+        }
+        let unpushed = self.repo.order(ours, theirs.as_slice(), true)?.len();
+        let target = self.options.branch.as_ref().map(|name| format!("refs/heads/{name}"));
+        if self.options.push && (unpushed > 0 || target.is_some()) {
+            self.ask(None, Some((ours, theirs.unwrap_or(ours))))?;
+            match self.remote.push(ours, target.as_deref().unwrap_or(&self.branch), Manner::Asked)? {
+                Pushed::Done => {}
+                Pushed::Rejected if target.is_some() => {
+                    return Err(Error::Conflict {
+                        message: format!("{} has other commits on that branch", self.remote.name()),
+                        hint: "name another branch with --branch".into(),
+                    });
+                }
+                Pushed::Rejected => return Ok(None),
+                Pushed::Refused(reason) => return Err(self.refused(reason)),
+            }
+            self.synced.went = self.vault.news(&self.repo, theirs, ours)?;
+            self.synced.pushed += unpushed;
+            if target.is_none() {
+                self.vault.remember_remote(&self.repo, &self.remote, &self.branch, ours);
+            }
+        } else {
+            self.synced.unpushed = unpushed;
+        }
+        self.vault.settle_mark(&self.repo, ours, self.synced.waiting == 0);
+        self.synced.came = self.vault.news(&self.repo, Some(self.began), ours)?;
+        self.synced.head = ours.to_string();
+        Ok(Some(self.synced.clone()))
+    }
+
+    /// After commits that were made elsewhere, policy and fact may differ: an owner makes them agree, in a commit of its
+    /// own. Says whether there is one.
+    fn mend(&mut self, ours: Oid) -> Result<bool> {
+        if self.vault.is_marked(&self.repo, ours)? {
+            return Ok(false);
+        }
+        let trusted = self.vault.current()?;
+        let (manifest, _) = self.vault.manifest_with_digest(&trusted)?;
+        let all = self.vault.all_metadata(&trusted)?;
+        let subjects = all.into_iter().map(|(metadata, _)| Subject::unchanged(metadata));
+        let steps = policy::plan(&Policy::new(&trusted.root, &manifest), subjects);
+        if steps.is_empty() {
+            return Ok(false);
+        }
+        let mended = self.owner(|owner| owner.mend(self.asking.progress));
+        match mended {
+            Ok(secrets) => {
+                self.synced.reencrypted += secrets;
+                Ok(true)
+            }
+            // A reader cannot; it goes on with what it has.
+            Err(Error::NotOwner { .. } | Error::NoKey { .. }) => {
+                self.synced.waiting = steps.len();
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Does something as an owner; the keys are opened once.
+    fn owner<T>(&self, act: impl FnOnce(&Owner<'_>) -> Result<T>) -> Result<T> {
+        let keys = match self.keys.get() {
+            Some(keys) => keys,
+            None => {
+                let opened = (self.asking.identities)()?;
+                self.keys.get_or_init(|| opened)
+            }
+        };
+        act(&self.vault.unlock(keys)?)
+    }
+
+    /// Asks, once, whether commits may travel that touch other files than the vault's.
+    fn ask(&self, incoming: Option<(Oid, Oid)>, outgoing: Option<(Oid, Oid)>) -> Result<()> {
+        if self.allowed.get() {
+            return Ok(());
+        }
+        let told = |range: Option<(Oid, Oid)>| -> Result<Vec<(String, String)>> {
+            let Some((tip, hidden)) = range else { return Ok(Vec::new()) };
+            let hidden = if tip == hidden { Vec::new() } else { vec![hidden] };
+            let commits = self.repo.travellers(tip, &hidden)?;
+            commits.into_iter().map(|id| Ok((id.to_string(), self.repo.authorship(id)?.summary))).collect()
+        };
+        let travel = Travel { incoming: told(incoming)?, outgoing: told(outgoing)? };
+        if travel == Travel::default() || (self.asking.travel)(&travel)? {
+            self.allowed.set(travel != Travel::default());
+            return Ok(());
+        }
+        Err(Error::Refused { what: "commits that touch other files would travel with the vault's".into() })
+    }
+
+    fn refused(&self, reason: String) -> Error {
+        Error::Remote { url: self.remote.url(), reason: format!("it refused the push: {reason}") }
+    }
+}
+
+impl Owner<'_> {
+    /// Plans the whole vault and applies it: what a merge that was not ours left undone.
+    fn mend(&self, progress: Progress<'_>) -> Result<usize> {
+        let session = self.begin()?;
+        let subjects: Vec<Subject> = session.all()?.into_iter().map(Subject::unchanged).collect();
+        let change = session.conclude(subjects, "encrypt for those who may read after a merge", false, progress)?;
+        let changed: BTreeSet<&str> = change.gains.iter().chain(&change.loses).map(|(path, _)| path.as_str()).collect();
+        Ok(changed.len())
+    }
+}
+
+/// A branch's name as people say it.
+fn short(reference: &str) -> &str {
+    reference.strip_prefix("refs/heads/").unwrap_or(reference)
+}
+
+/// Waits before an attempt that is not the first: longer each time, and not as long as the others do.
+fn pause(attempt: u32) {
+    if attempt == 0 {
+        return;
+    }
+    let most = Duration::from_millis(20 << attempt.min(8)).min(LONGEST);
+    let salt = format!("{:?} {:?} {}", std::time::SystemTime::now(), std::time::Instant::now(), std::process::id());
+    let part = u32::from(Digest::of(salt.as_bytes()).0[0]) + 1;
+    std::thread::sleep(most * part / 256);
+}

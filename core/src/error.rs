@@ -240,6 +240,20 @@ pub enum Error {
         /// libgit2's word.
         source: git2::Error,
     },
+    /// A remote that could not be reached, did not answer in time, or did not let us in.
+    #[error("remote {url}: {reason}")]
+    Remote {
+        /// Its address, without user and password.
+        url: String,
+        /// Git's word, or ssh's, on one line.
+        reason: String,
+    },
+    /// The user's `git`, which talks to remotes, is missing or too old.
+    #[error("git cannot be used to talk to remotes: {reason}")]
+    GitProgram {
+        /// Why not.
+        reason: String,
+    },
     /// Encryption failed: a recipient's plugin, or keys that cannot be used together.
     #[error("cannot encrypt: {reason}")]
     Encrypt {
@@ -274,6 +288,7 @@ impl Error {
             | Error::GitBusy { .. }
             | Error::UnsignedVault { .. }
             | Error::Diverged { .. } => Class::Conflict,
+            Error::Remote { .. } | Error::GitProgram { .. } => Class::Remote,
             Error::Refused { .. } => Class::Refused,
             Error::NobodyToAsk { .. } => Class::NobodyToAsk,
             Error::Corrupt { .. }
@@ -330,6 +345,8 @@ impl Error {
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => "free some space, then try again".into(),
             Error::Io { .. } => "check the path, then try again".into(),
             Error::Git { .. } => "check the repository with `git status` and `git fsck`".into(),
+            Error::Remote { .. } => "see whether `git fetch` works here: the address, the network, your rights".into(),
+            Error::GitProgram { .. } => "install Git 2.29 or newer, and see that `git` is on PATH".into(),
             Error::Encrypt { .. } => "check the public keys with `agent-vault list-agents`".into(),
             Error::Unfinished { .. } => "run `agent-vault check`: it finishes the change".into(),
         }

@@ -13,9 +13,11 @@ mod history;
 mod index;
 mod objects;
 mod tree;
+mod upstream;
 
 pub(crate) use history::{Commit, Differences, Known, SecretChange};
 pub(crate) use tree::{Entry, SecretFiles};
+pub(crate) use upstream::check_branch;
 
 /// File mode of a regular file, in a tree and in the index.
 const BLOB: i32 = 0o100_644;
@@ -116,6 +118,11 @@ impl Repo {
     /// Git's own lock of a reference.
     pub(crate) fn reference_lock(&self, reference: &str) -> PathBuf {
         self.reference_file(&format!("{reference}.lock"))
+    }
+
+    /// The top of the work tree, and this work tree's own `$GIT_DIR`.
+    pub(crate) fn dirs(&self) -> (&Path, &Path) {
+        (&self.workdir, self.git.path())
     }
 
     fn index_file(&self) -> PathBuf {

@@ -45,3 +45,27 @@ pub fn start_writing(file: &std::fs::File) {
     #[cfg(not(target_os = "linux"))]
     let _ = file;
 }
+
+/// Makes a command start without a terminal: in a session of its own (`setsid(2)`), so that neither it nor what it
+/// starts can ask on the caller's terminal, and so that its process group (whose number is its own) is all of it. On
+/// Linux it also gets SIGTERM when the thread that started it ends. Elsewhere than on Unix it does nothing.
+pub fn detach(command: &mut std::process::Command) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        // SAFETY: what runs between fork and exec must be async-signal-safe: setsid(2) and prctl(2) are plain system
+        // calls, and neither allocates, locks, nor touches memory that another thread may have been changing. (std's own
+        // `setsid` is not stable yet, and its `process_group` keeps the terminal.)
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(|| {
+                #[cfg(target_os = "linux")]
+                rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+                rustix::process::setsid()?;
+                Ok(())
+            });
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = command;
+}

@@ -1,0 +1,211 @@
+//! Fetch and push through the user's own `git`: what it knows of credential helpers, ssh and proxies works here too.
+//!
+//! Everything on the command line is ours or checked: a remote goes by its name and never by its address, branches are
+//! full names that Git allows, commits are ids. What happened is read from exit codes, from `push --porcelain` and from
+//! references; text is for people, with two exceptions that have no other form: that the remote has no such branch, and
+//! that somebody else was updating it.
+//!
+//! Nothing that is fetched is trusted here: it lies under `refs/agent-vault/fetched/` until somebody verifies it.
+//!
+//! Needs Git 2.29 (October 2020) or newer.
+
+mod program;
+mod ssh;
+#[cfg(all(test, unix))]
+mod tests;
+mod words;
+
+use crate::error::{Error, Result};
+use crate::repo::{Repo, check_branch};
+use git2::{ErrorCode, ObjectType, Oid, Repository};
+use program::{Call, Ended};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Talks to a remote through the user's own `git`.
+pub(crate) struct Remote {
+    /// Where git starts: it finds the repository, and judges whether it may trust its configuration, by itself.
+    workdir: PathBuf,
+    git_dir: PathBuf,
+    name: String,
+    /// As configured: may hold a password.
+    url: String,
+    progress: Option<Sink>,
+}
+
+/// Takes git's progress, line by line with its ending (`\n`, or `\r` for one that the next line replaces), fit for a
+/// terminal.
+pub(crate) type Sink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// On whose behalf a remote is talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// A person asked for it and waits: git, ssh and helpers may ask on the terminal, for as long as it takes.
+    Asked,
+    /// It happens on the way to something else: nobody is asked anything, and after the limit it is stopped, with
+    /// everything that it started.
+    Implicit {
+        /// So long at most.
+        limit: Duration,
+    },
+}
+
+/// What a push came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// The branch is at the commit.
+    Done,
+    /// Somebody else was first, or was about to be: fetch, merge, try again.
+    Rejected,
+    /// A hook or a protected branch refused, here or there: what it said, on one line.
+    Refused(String),
+}
+
+impl Remote {
+    /// The remote that HEAD's branch follows, and the branch there (`refs/heads/…`): `branch.<name>.remote` and `.merge`,
+    /// else the branch of the same name at the only remote, or at `origin`. `None` when there is no remote, on a detached
+    /// HEAD, and for a branch that follows a local one.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the remote that is named is not there, or several could be meant; [`Error::Usage`] when
+    /// what is followed is no branch; [`Error::Git`].
+    pub(crate) fn of(repo: &Repo) -> Result<Option<(Remote, String)>> {
+        let Some(upstream) = repo.upstream()? else { return Ok(None) };
+        let (workdir, git_dir) = repo.dirs();
+        let remote = Remote {
+            workdir: workdir.to_path_buf(),
+            git_dir: git_dir.to_path_buf(),
+            name: upstream.remote,
+            url: upstream.url,
+            progress: None,
+        };
+        Ok(Some((remote, upstream.branch)))
+    }
+
+    /// Hands git's progress to `sink`, for a face on a terminal.
+    pub(crate) fn telling(self, sink: Sink) -> Self {
+        Self { progress: Some(sink), ..self }
+    }
+
+    /// The remote's name, such as `origin`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The configured address without user and password, fit for a terminal.
+    pub(crate) fn url(&self) -> String {
+        words::without_credentials(&self.url)
+    }
+
+    /// Fetches one branch, given by its full name, to [`Remote::fetched`]; `None` when the remote has no such branch, as
+    /// when it is empty. No branch of the user's moves, and `FETCH_HEAD` stays as it is. The remote-tracking branch follows
+    /// only when a person asked: one that moves unseen takes the meaning from their next `push --force-with-lease`.
+    ///
+    /// # Errors
+    /// [`Error::Remote`], [`Error::GitProgram`]; [`Error::Usage`] for a name that is no branch's; [`Error::Git`].
+    pub(crate) fn fetch(&self, branch: &str, manner: Manner) -> Result<Option<Oid>> {
+        let target = self.fetched(branch)?;
+        let mut call = self.call("fetch", manner)?;
+        call.arguments(["--no-write-fetch-head", "--no-tags", "--no-prune", "--no-recurse-submodules"]);
+        if manner != Manner::Asked {
+            call.arguments(["--refmap="]);
+        }
+        call.arguments(["--", &self.name, &format!("+{branch}:{target}")]);
+        let ended = self.run(call)?;
+        let git = Repository::open(&self.git_dir).map_err(Error::git("open the repository"))?;
+        if ended.status.success() {
+            return self.commit_at(&git, &target).map(Some);
+        }
+        if words::lacks_branch(&ended.said, branch) {
+            // Nobody shall take what was there once for what is there now.
+            match git.find_reference(&target).and_then(|mut stale| stale.delete()) {
+                Err(error) if error.code() != ErrorCode::NotFound => return Err(Error::git("forget a branch")(error)),
+                _ => return Ok(None),
+            }
+        }
+        Err(self.failed(&ended))
+    }
+
+    /// Where [`Remote::fetch`] leaves a branch: `refs/agent-vault/fetched/<remote>/<branch>`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a name that is no branch's.
+    pub(crate) fn fetched(&self, branch: &str) -> Result<String> {
+        check_branch(branch)?;
+        Ok(format!("refs/agent-vault/fetched/{}/{}", self.name, branch.trim_start_matches("refs/heads/")))
+    }
+
+    /// Moves a branch of the remote, given by its full name, to a commit, if that is a fast-forward; makes the branch if it
+    /// is not there. The user's `pre-push` hook runs, as for any push of theirs.
+    ///
+    /// After an error the commit may have arrived all the same: what the remote has, the next fetch tells.
+    ///
+    /// # Errors
+    /// [`Error::Remote`], [`Error::GitProgram`]; [`Error::Usage`] for a name that is no branch's.
+    pub(crate) fn push(&self, commit: Oid, branch: &str, manner: Manner) -> Result<Pushed> {
+        check_branch(branch)?;
+        let mut call = self.call("push", manner)?;
+        call.arguments(["--porcelain", "--no-follow-tags", "--no-recurse-submodules"]);
+        if manner != Manner::Asked {
+            call.arguments(["--no-signed"]);
+        }
+        call.arguments(["--", &self.name, &format!("{commit}:{branch}")]);
+        let ended = self.run(call)?;
+        if ended.status.success() {
+            return Ok(Pushed::Done);
+        }
+        match words::refusal(&ended.out, branch) {
+            Some(words::Refusal::TooLate) => Ok(Pushed::Rejected),
+            Some(words::Refusal::ByRemote(reason)) => Ok(Pushed::Refused(words::refused(reason, &ended.said))),
+            // The hook that stands between the connection and the push is the only one to end it so.
+            None if ended.status.code() == Some(program::FAILED) => {
+                Ok(Pushed::Refused(words::refused("", &ended.said)))
+            }
+            Some(words::Refusal::NoAnswer) | None => Err(self.failed(&ended)),
+        }
+    }
+
+    fn call(&self, command: &'static str, manner: Manner) -> Result<Call> {
+        let mut call = Call::new(&self.workdir, manner);
+        if manner != Manner::Asked {
+            call.never_ask(ssh::configured(&self.git_dir)?);
+        }
+        call.arguments([command, if self.progress.is_some() { "--progress" } else { "--no-progress" }]);
+        Ok(call)
+    }
+
+    fn run(&self, call: Call) -> Result<Ended> {
+        let ended = call.run(self.progress.clone()).map_err(|source| Error::GitProgram {
+            reason: match source.kind() {
+                std::io::ErrorKind::NotFound => "there is none".into(),
+                _ => source.to_string(),
+            },
+        })?;
+        let ended = ended.map_err(|limit| self.error(format!("no answer within {} s", limit.as_secs_f32())))?;
+        if ended.status.code() == Some(program::USAGE) {
+            return Err(Error::GitProgram { reason: words::reason(&ended.said) });
+        }
+        Ok(ended)
+    }
+
+    /// What a branch holds must be a commit: the other side can have put anything there.
+    fn commit_at(&self, git: &Repository, reference: &str) -> Result<Oid> {
+        let fail = || Error::git("read what was fetched");
+        let oid = git.refname_to_id(reference).map_err(fail())?;
+        let (_, kind) = git.odb().and_then(|odb| odb.read_header(oid)).map_err(fail())?;
+        match kind {
+            ObjectType::Commit => Ok(oid),
+            _ => Err(self.error("its branch holds something that is no commit".into())),
+        }
+    }
+
+    fn failed(&self, ended: &Ended) -> Error {
+        let reason = words::reason(&ended.said);
+        self.error(if reason.is_empty() { format!("git ended with {}", ended.status) } else { reason })
+    }
+
+    fn error(&self, reason: String) -> Error {
+        Error::Remote { url: self.url(), reason }
+    }
+}

@@ -1,0 +1,197 @@
+//! One run of the user's `git`: its environment, what it says, and its end.
+
+use super::{Manner, Sink, words};
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How git ends when it does not know an option.
+pub(super) const USAGE: i32 = 129;
+/// How git ends when what it was asked for failed in part, where 128 means that it had to give up.
+pub(super) const FAILED: i32 = 1;
+
+/// So many bytes of what git says are kept, the last ones.
+const KEPT: usize = 64 << 10;
+/// So long may git put away its lock files once it was told to stop.
+const GRACE: Duration = Duration::from_millis(500);
+/// So long is a pipe read whose other end somebody holds on to after git has ended, such as ssh's `ControlPersist`.
+const DRAIN: Duration = Duration::from_millis(200);
+
+/// What names another repository than the one we start in: a hook, in which we may run, has these set
+/// (`git rev-parse --local-env-vars`). `GIT_CONFIG_COUNT` and `GIT_CONFIG_PARAMETERS` stay: they carry the caller's own
+/// settings, such as a CI's credentials.
+pub(super) const OTHER_REPOSITORY: [&str; 14] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// A call that is being prepared.
+pub(super) struct Call {
+    command: Command,
+    limit: Option<Duration>,
+}
+
+/// How a call ended.
+pub(super) struct Ended {
+    pub status: ExitStatus,
+    /// Standard output.
+    pub out: Vec<u8>,
+    /// The end of standard error.
+    pub said: Vec<u8>,
+}
+
+impl Call {
+    /// `git` in a folder, without what would be in the way of a machine.
+    pub fn new(dir: &Path, manner: Manner) -> Self {
+        let mut command = Command::new("git");
+        for variable in OTHER_REPOSITORY {
+            command.env_remove(variable);
+        }
+        #[cfg(test)]
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        // Its messages as they are in its source; the names of files stay what they are.
+        command.env("LC_ALL", "C").env("LANGUAGE", "");
+        command.arg("-C").arg(dir);
+        for setting in ["color.ui=false", "gc.auto=0", "maintenance.auto=false", "fetch.writeCommitGraph=false"] {
+            command.arg("-c").arg(setting);
+        }
+        let limit = match manner {
+            Manner::Asked => None,
+            Manner::Implicit { limit } => Some(limit),
+        };
+        Self { command, limit }
+    }
+
+    /// Adds arguments.
+    pub fn arguments<A: AsRef<OsStr>>(&mut self, arguments: impl IntoIterator<Item = A>) {
+        self.command.args(arguments);
+    }
+
+    /// Closes every way to ask a person: git's own prompt, its and ssh's graphical one, those of credential helpers that
+    /// can be told, and the terminal itself. To be called before the arguments.
+    pub fn never_ask(&mut self, ssh: Option<String>) {
+        agent_vault_sys::detach(&mut self.command);
+        self.command
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ASKPASS", "")
+            .env("SSH_ASKPASS_REQUIRE", "never")
+            .env("GCM_INTERACTIVE", "never")
+            .env_remove("SSH_ASKPASS")
+            .args(["-c", "core.askPass=", "-c", "credential.interactive=false"]);
+        if let Some(ssh) = ssh {
+            self.command.env("GIT_SSH_COMMAND", ssh);
+        }
+    }
+
+    /// Runs it to its end; `Ok(Err(limit))` when it was stopped at its limit.
+    pub fn run(mut self, progress: Option<Sink>) -> io::Result<Result<Ended, Duration>> {
+        let started = Instant::now();
+        let mut child = self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let out = Listener::to(child.stdout.take(), None);
+        let said = Listener::to(child.stderr.take(), progress);
+        let status = match self.limit {
+            None => child.wait()?,
+            Some(limit) => match wait(&mut child, started + limit)? {
+                Some(status) => status,
+                None => {
+                    stop(&mut child, &said)?;
+                    return Ok(Err(limit));
+                }
+            },
+        };
+        Ok(Ok(Ended { status, out: out.heard(), said: said.heard() }))
+    }
+}
+
+/// Waits for a child until a moment; `None` when it still runs then.
+fn wait(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        std::thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(10));
+    }
+}
+
+/// Stops a detached child and all of its process group, first politely. The child itself is reaped last: until then its
+/// number, which is the group's, is nobody else's.
+fn stop(child: &mut Child, said: &Listener) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let tell = |signal| group.map(|group| kill_process_group(group, signal));
+        tell(Signal::TERM);
+        // Everybody in the group has its standard error, unless they closed it.
+        said.ends_within(GRACE);
+        tell(Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = said;
+        child.kill()?;
+    }
+    child.wait().map(drop)
+}
+
+/// Reads a pipe to its end and keeps the last [`KEPT`] bytes, so that the other side never waits.
+struct Listener {
+    heard: Arc<Mutex<Vec<u8>>>,
+    /// Nothing is ever sent; it hangs up at the end.
+    end: Receiver<()>,
+}
+
+impl Listener {
+    fn to(pipe: Option<impl Read + Send + 'static>, progress: Option<Sink>) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (sender, end) = channel();
+        if let Some(mut pipe) = pipe {
+            let heard = Arc::clone(&heard);
+            std::thread::spawn(move || {
+                let _sender = sender;
+                let mut relay = progress.map(words::Relay::new);
+                let mut chunk = [0; 4096];
+                while let Ok(count @ 1..) = pipe.read(&mut chunk) {
+                    relay.iter_mut().for_each(|relay| relay.pass(&chunk[..count]));
+                    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                    heard.extend_from_slice(&chunk[..count]);
+                    let excess = heard.len().saturating_sub(KEPT);
+                    heard.drain(..excess);
+                }
+            });
+        }
+        Self { heard, end }
+    }
+
+    /// Whether the other end is closed, now or soon.
+    fn ends_within(&self, limit: Duration) -> bool {
+        self.end.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    fn heard(self) -> Vec<u8> {
+        self.ends_within(DRAIN);
+        std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

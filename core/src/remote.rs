@@ -209,7 +209,6 @@ impl Remote {
         Error::Remote { url: self.url(), reason }
     }
 }
-
 /// Moves HEAD's branch, index and work tree forward to a commit that comes after HEAD, by the user's own `git`: it knows
 /// their filters, and overwrites none of their changes.
 ///

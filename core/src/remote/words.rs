@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 /// So many characters of a reason are told.
 const LONGEST: usize = 400;
+/// So many lines of it, the last ones.
+const LAST: usize = 4;
 
 /// An address without user, password, query and fragment, fit for a terminal: for messages, and to know it again.
 pub(super) fn without_credentials(url: &str) -> String {
@@ -24,7 +26,7 @@ pub(super) fn without_credentials(url: &str) -> String {
     clean(&url)
 }
 
-/// Why a call failed: what was said up to the first `fatal:`, without advice and progress.
+/// Why a call failed: the last that was said up to the first `fatal:`, without advice and progress.
 pub(super) fn reason(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let mut told = Vec::new();
@@ -40,7 +42,8 @@ pub(super) fn reason(said: &[u8]) -> String {
             break;
         }
     }
-    short(&told.join("; "))
+    // The verdict comes last, after whatever the other side had to say.
+    short(&told[told.len().saturating_sub(LAST)..].join("; "))
 }
 
 /// What a refusing remote gives as its reason, and what its hooks said. Without a reason it was the hook at this end.

@@ -155,6 +155,10 @@ pub fn tell(vault: &Vault) {
                 "{} encrypted anew: commits from elsewhere had changed who may read",
                 output::count(secrets, "secret")
             )),
+            Notice::Ahead { path, commit } => output::note(&format!(
+                "{path} was read from commit {}, which is newer than what is checked out here",
+                commit.get(..12).unwrap_or(&commit)
+            )),
             Notice::OldState { path } => output::warn(&format!("{path}: an older state than one seen here")),
             other => output::note(&format!("{other:?}")),
         }

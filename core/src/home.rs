@@ -7,9 +7,10 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::name::AgentName;
 use crate::root::VaultId;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// `~/.agent-vault`, or wherever the face says.
 #[derive(Debug, Clone)]
@@ -71,6 +72,30 @@ impl Home {
     /// The place file of a working copy's vault folder.
     pub(crate) fn place(&self, vault_dir: &Path) -> PathBuf {
         self.places().join(format!("{}.yaml", Digest::of(vault_dir.as_os_str().as_encoded_bytes()).hex()))
+    }
+}
+
+/// Takes an exclusive lock on a private file, which is made where it is not there; waits for it no longer than `wait`.
+/// `None` when another process holds it.
+pub(crate) fn try_lock(file: &Path, wait: Option<Duration>) -> Result<Option<File>> {
+    if let Some(parent) = file.parent() {
+        make_private_folder(parent)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(file).map_err(Error::io("open", file))?;
+    let start = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) if wait.is_some_and(|wait| start.elapsed() < wait) => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", file)(error)),
+        }
     }
 }
 

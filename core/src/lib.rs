@@ -24,7 +24,6 @@ mod parallel;
 pub mod policy;
 pub mod prompt;
 pub mod recipient;
-#[cfg_attr(not(test), expect(dead_code, reason = "`sync` will call it"))]
 mod remote;
 mod repo;
 pub mod root;

@@ -120,6 +120,26 @@ impl Document for Mark {
     }
 }
 
+/// The last look at a working copy's remote, on the way to a read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fetched {
+    /// When, in seconds since 1970; whatever came of it.
+    pub time: u64,
+    /// A proven commit of the remote that the work tree does not have.
+    #[serde(default)]
+    pub ahead: Option<String>,
+}
+
+impl Document for Fetched {
+    fn render(&self) -> String {
+        let mut out = Renderer::default();
+        out.literal("time", self.time);
+        out.optional("ahead", self.ahead.as_ref());
+        out.finish()
+    }
+}
+
 /// How what was found relates to what was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Age {

@@ -19,7 +19,9 @@ use std::sync::{Arc, Mutex, RwLock};
 
 mod access;
 mod agents;
+mod ahead;
 mod founding;
+mod fresh;
 mod history;
 mod incoming;
 mod init;
@@ -40,6 +42,7 @@ mod write;
 
 pub use access::{AccessChange, Progress};
 pub use agents::{AgentInfo, NewKey};
+pub use fresh::{Fresh, Freshness};
 pub use init::{Initialised, init};
 pub use crate::merge::Remark;
 pub use list::{Listing, Row};
@@ -134,6 +137,13 @@ pub enum Notice {
     Mended {
         /// How many.
         secrets: usize,
+    },
+    /// The work tree has an older state than this machine has verified: what was verified was read.
+    Ahead {
+        /// Which secret.
+        path: SecretPath,
+        /// The commit that it was read from.
+        commit: String,
     },
     /// A state older than one seen here was read on purpose.
     OldState {

@@ -102,6 +102,12 @@ pub struct Get {
     /// Read a state older than one seen here, on purpose
     #[arg(long)]
     pub allow_old: bool,
+    /// Look at the remote first, and fail when it cannot be reached
+    #[arg(long, conflicts_with = "offline")]
+    pub fresh: bool,
+    /// Do not look at the remote
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// `list`

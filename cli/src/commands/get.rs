@@ -4,7 +4,8 @@ use crate::app::Get;
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::{Found, Setting, tell};
-use agent_vault_core::{Identities, Result, SecretBytes, Timestamp, home};
+use agent_vault_core::vault::{Fresh, Freshness};
+use agent_vault_core::{Identities, Result, SecretBytes, Timestamp, Vault, home};
 use std::io::{IsTerminal, Write};
 
 /// Writes a value, byte for byte; a newline follows on a terminal only.
@@ -34,6 +35,9 @@ pub fn run(mut setting: Setting, args: &Get) -> Outcome {
 fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(SecretBytes, Option<Timestamp>)> {
     match setting.any_vault(Some(identities))? {
         Found::Signed(vault) => {
+            if !args.offline && !args.allow_old {
+                freshen(&vault, args.fresh)?;
+            }
             let secret = vault.get(&args.path, identities);
             tell(&vault);
             secret.map(|secret| (secret.value, secret.metadata.expires))
@@ -43,6 +47,15 @@ fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(Secre
             Ok((secret.value, secret.metadata.and_then(|metadata| metadata.expires)))
         }
     }
+}
+
+/// Looks at the remote, if it is time to: a minute after the last look of any process here.
+fn freshen(vault: &Vault, force: bool) -> Result<()> {
+    match vault.freshen(&Freshness { force, ..Freshness::default() })? {
+        Fresh::Failed(error) => output::warn(&format!("{error}; this is what is known here")),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Writes without the line buffer of standard output.

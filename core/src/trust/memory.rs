@@ -1,6 +1,6 @@
 //! The files in which a machine remembers: private, replaced whole, written only when something rises.
 
-use super::{Age, Mark, Pin, Place, Seen, age};
+use super::{Age, Fetched, Mark, Pin, Place, Seen, age};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::home::{self, Home};
@@ -77,6 +77,19 @@ impl<'a> Memory<'a> {
     fn branch_file(&self, vault: VaultId, url: &str, branch: &str) -> PathBuf {
         let key = Digest::of(format!("{url}\n{branch}").as_bytes());
         self.home.vault(vault).join("marks").join(key.hex())
+    }
+
+    /// Where the last look at a working copy's remote is noted.
+    pub(crate) fn fetched_file(&self, vault: VaultId, vault_dir: &Path) -> PathBuf {
+        self.home.vault(vault).join("fetched").join(Digest::of(vault_dir.as_os_str().as_encoded_bytes()).hex())
+    }
+
+    pub(crate) fn fetched(&self, vault: VaultId, vault_dir: &Path) -> Result<Option<Fetched>> {
+        load_unflushed(&self.fetched_file(vault, vault_dir))
+    }
+
+    pub(crate) fn set_fetched(&self, vault: VaultId, vault_dir: &Path, fetched: &Fetched) -> Result<()> {
+        home::replace_private(&self.fetched_file(vault, vault_dir), fetched.render().as_bytes(), false)
     }
 
     /// Refuses a manifest, by its serial and digest, that is older than or forked from the one last seen in this working

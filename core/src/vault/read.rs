@@ -79,11 +79,35 @@ impl Vault {
                 false => self.compare_age(Part::Meta, &found).map(drop),
             };
             checked.map(|()| pair)
-        })?;
+        });
+        let pair = self.or_elsewhere(path, pair)?;
         let enc = || self.folder.path(&layout::secret(path, Part::Enc));
         let value = crypto::decrypt(identities, &pair.ciphertext, &pair.metadata.recipients)
             .map_err(|failure| failure.of_secret(path, identities, enc))?;
         Ok(Secret { value, metadata: pair.metadata })
+    }
+
+    /// What the work tree has, or what a verified commit has instead: where that is newer, and where the work tree is older
+    /// than what was seen here (another branch, a bisect, a copy that lags behind).
+    fn or_elsewhere(&self, path: &SecretPath, local: Result<Pair>) -> Result<Pair> {
+        if self.context.allow_old {
+            return local;
+        }
+        let (revision, all) = match &local {
+            Ok(pair) => (pair.metadata.revision, false),
+            Err(Error::NotFound { .. }) => (0, false),
+            Err(Error::Rollback { .. } | Error::Diverged { .. }) => (0, true),
+            Err(_) => return local,
+        };
+        match self.elsewhere(path, revision, all)? {
+            Some(found) => Ok(Pair {
+                metadata: Arc::new(found.metadata),
+                digest: found.digest,
+                ciphertext: found.ciphertext,
+                placed: false,
+            }),
+            None => local,
+        }
     }
 
     /// One secret's verified metadata; its value is not looked at.

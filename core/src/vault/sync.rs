@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-mod place;
+pub(super) mod place;
 
 /// How often a sync begins again because somebody else was first.
 const ATTEMPTS: u32 = 40;

@@ -12,10 +12,10 @@ use crate::{parallel, remote};
 use git2::Oid;
 
 /// Keeps what was verified last from being collected, and says where readers find it.
-pub(super) const VERIFIED: &str = "refs/agent-vault/verified";
+pub(in crate::vault) const VERIFIED: &str = "refs/agent-vault/verified";
 
 /// The commits whose histories were proven here.
-pub(super) struct Proven {
+pub(in crate::vault) struct Proven {
     /// Of this working copy.
     here: Option<Oid>,
     /// Of the remote's branch, with the serial of the manifest there.
@@ -24,12 +24,12 @@ pub(super) struct Proven {
 }
 
 impl Proven {
-    pub(super) fn all(&self) -> Vec<Oid> {
+    pub(in crate::vault) fn all(&self) -> Vec<Oid> {
         self.here.into_iter().chain(self.there.map(|(commit, _)| commit)).collect()
     }
 
     /// Refuses a branch that no longer holds what this machine has seen of it.
-    pub(super) fn check_remote(&self, vault: &Vault, repo: &Repo, theirs: Oid) -> Result<()> {
+    pub(in crate::vault) fn check_remote(&self, vault: &Vault, repo: &Repo, theirs: Oid) -> Result<()> {
         let Some((seen, serial)) = self.there else { return Ok(()) };
         let (found, branch) = (theirs.to_string(), self.branch.clone());
         if !repo.knows(seen) {
@@ -51,7 +51,7 @@ impl Proven {
 
 impl Vault {
     /// What was proven of this working copy and of a remote's branch.
-    pub(super) fn proven(&self, repo: &Repo, remote: &Remote, branch: &str) -> Result<Proven> {
+    pub(in crate::vault) fn proven(&self, repo: &Repo, remote: &Remote, branch: &str) -> Result<Proven> {
         let commit = |mark: &Mark| mark.commit.as_deref().and_then(|text| Oid::from_str(text).ok());
         let memory = self.memory();
         let here = memory.mark(self.id, &self.dir)?.as_ref().and_then(commit);
@@ -62,7 +62,7 @@ impl Vault {
     }
 
     /// Remembers a remote's branch that was proven; a home that cannot be written is a notice.
-    pub(super) fn remember_remote(&self, repo: &Repo, remote: &Remote, branch: &str, commit: Oid) {
+    pub(in crate::vault) fn remember_remote(&self, repo: &Repo, remote: &Remote, branch: &str, commit: Oid) {
         let remembered = self.mark_of(repo, commit, true).and_then(|mark| match mark {
             Some(mark) => self.memory().set_branch_mark(self.id, &remote.url(), branch, &mark),
             None => Ok(()),
@@ -91,14 +91,14 @@ impl Vault {
     }
 
     /// Whether the vault of a commit is one that this machine made or planned.
-    pub(super) fn is_marked(&self, repo: &Repo, commit: Oid) -> Result<bool> {
+    pub(in crate::vault) fn is_marked(&self, repo: &Repo, commit: Oid) -> Result<bool> {
         let tree = repo.vault_tree(Some(commit))?.map(|tree| tree.to_string());
         let mark = self.memory().mark(self.id, &self.dir)?;
         Ok(mark.is_some_and(|mark| Some(mark.tree) == tree))
     }
 
     /// Remembers HEAD, which is proven, and planned unless somebody has yet to do it.
-    pub(super) fn settle_mark(&self, repo: &Repo, head: Oid, planned: bool) {
+    pub(in crate::vault) fn settle_mark(&self, repo: &Repo, head: Oid, planned: bool) {
         let marked = self.mark_of(repo, head, planned).and_then(|mark| match mark {
             Some(mark) => self.memory().set_mark(self.id, &self.dir, &mark),
             None => Ok(()),
@@ -110,7 +110,7 @@ impl Vault {
 
     /// Moves HEAD's branch forward to a proven commit that comes after it, with the files. Where other files than the
     /// vault's differ, the user's own `git` does it: those may have filters, and changes that it must not overwrite.
-    pub(super) fn advance(&self, head: &Head, to: Oid) -> Result<()> {
+    pub(in crate::vault) fn advance(&self, head: &Head, to: Oid) -> Result<()> {
         let repo = Repo::open(&self.dir)?;
         let raised = self.raised(&repo, head.commit, to)?;
         if repo.differ_in_vault_only(head.commit, to)? {
@@ -146,7 +146,7 @@ impl Vault {
     }
 
     /// Remembers documents as the newest that were seen.
-    pub(super) fn see(&self, raised: &[Seen]) {
+    pub(in crate::vault) fn see(&self, raised: &[Seen]) {
         let memory = self.memory();
         if let Err(error) = parallel::try_each(raised, |seen| memory.raise_seen(self.id, seen)) {
             self.notify(Notice::NotRemembered { reason: error.to_string() });

@@ -155,6 +155,9 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault sync\n  agent-vault sync --pull\n  agent-vault sync --branch rotate-keys    (for a pull request)\n\nIt uses your own `git` and what that knows of the remote. Nobody resolves a conflict: docs/sync.md says what becomes\nof each. Nothing that comes in counts before its whole history is verified."
     )]
     Sync(Sync),
+    /// Keep a secret's two files together under `git merge`: Git calls it
+    #[command(hide = true)]
+    MergeDriver(MergeDriver),
     /// Show or change which vaults this machine trusts
     #[command(after_help = "Example: agent-vault trust show")]
     Trust(Trust),

@@ -71,6 +71,11 @@ pub fn stderr_coloured() -> bool {
     coloured(std::io::stderr().is_terminal())
 }
 
+/// A commit's id as it is shown, and as Git takes it.
+pub fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
 /// How an age private key begins; none has a reason to be shown.
 const PRIVATE: &str = "AGE-SECRET-KEY-";
 

@@ -155,9 +155,13 @@ pub fn tell(vault: &Vault) {
                 "{} encrypted anew: commits from elsewhere had changed who may read",
                 output::count(secrets, "secret")
             )),
+            Notice::Remerged { commit, remarks } => {
+                output::note(&format!("what `git merge` made was merged anew by meaning ({})", output::short(&commit)));
+                remarks.iter().for_each(|remark| output::warn(&crate::commands::remarked(remark)));
+            }
             Notice::Ahead { path, commit } => output::note(&format!(
                 "{path} was read from commit {}, which is newer than what is checked out here",
-                commit.get(..12).unwrap_or(&commit)
+                output::short(&commit)
             )),
             Notice::OldState { path } => output::warn(&format!("{path}: an older state than one seen here")),
             other => output::note(&format!("{other:?}")),

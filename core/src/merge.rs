@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::name::{AgentName, SecretPath};
 use serde::Serialize;
 
+pub mod driver;
 pub(crate) mod names;
 pub(crate) mod policy;
 pub(crate) mod secret;

@@ -31,6 +31,7 @@ mod news;
 mod owner;
 mod past;
 mod read;
+mod remerge;
 mod restore;
 mod session;
 mod spelling;
@@ -44,7 +45,7 @@ pub use access::{AccessChange, Progress};
 pub use agents::{AgentInfo, NewKey};
 pub use fresh::{Fresh, Freshness};
 pub use init::{Initialised, init};
-pub use crate::merge::Remark;
+pub use crate::merge::{Remark, driver};
 pub use list::{Listing, Row};
 pub use news::News;
 pub use owner::Owner;
@@ -137,6 +138,13 @@ pub enum Notice {
     Mended {
         /// How many.
         secrets: usize,
+    },
+    /// HEAD was a merge by `git merge`; it was made anew by meaning.
+    Remerged {
+        /// The merge that took its place.
+        commit: String,
+        /// Choices that it made.
+        remarks: Vec<Remark>,
     },
     /// The work tree has an older state than this machine has verified: what was verified was read.
     Ahead {

@@ -13,6 +13,7 @@ mod init;
 mod keys;
 mod list;
 mod log;
+mod merge_driver;
 mod moving;
 mod old;
 mod progress;
@@ -30,9 +31,12 @@ mod whoami;
 use crate::app::{App, Command};
 use crate::exit::Outcome;
 use crate::output;
+use crate::output::short;
 use crate::setting::Setting;
 use agent_vault_core::vault::AccessChange;
 use agent_vault_core::{AgentName, Error, Owner, Result, Vault};
+pub use sync::told as remarked;
+
 use progress::Bar;
 use serde_json::{Value, json};
 
@@ -61,6 +65,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Restore(args) => restore::run(&setting, args),
         Command::Upgrade(args) => upgrade::run(&setting, args),
         Command::Sync(args) => sync::run(&setting, args),
+        Command::MergeDriver(args) => merge_driver::run(args),
         Command::Trust(args) => trust::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),
@@ -106,11 +111,6 @@ fn readers(agents: &[AgentName]) -> String {
 /// Names or keys as text.
 fn texts<T: ToString>(items: &[T]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
-}
-
-/// A commit's id as it is shown, and as Git takes it.
-fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
 }
 
 /// What a revocation cannot undo.

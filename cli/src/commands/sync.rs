@@ -49,7 +49,8 @@ fn allow(travel: &Travel, yes: bool) -> Result<bool> {
         if commits.is_empty() {
             return;
         }
-        output::note(&format!("{} that touch other files would {verb}:", output::count(commits.len(), "commit")));
+        let touch = if commits.len() == 1 { "touches" } else { "touch" };
+        output::note(&format!("{} that {touch} other files would {verb}:", output::count(commits.len(), "commit")));
         for (id, summary) in commits.iter().take(NAMED) {
             output::note(&format!("  {} {}", super::short(id), output::one_line(summary)));
         }
@@ -136,7 +137,8 @@ fn warn(synced: &Synced) {
     }
 }
 
-fn told(remark: &Remark) -> String {
+/// A choice of a merge, for a person.
+pub fn told(remark: &Remark) -> String {
     match remark {
         Remark::OtherValue { path, commit } => format!(
             "{path} was set on both sides: one value is current; the other comes back with `agent-vault restore {path}@{}`",

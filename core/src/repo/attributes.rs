@@ -4,7 +4,26 @@ use super::Repo;
 use crate::error::{Error, Result};
 use crate::layout;
 
+/// The driver that `merge=agent-vault` of the attributes names (gitattributes(5), "Defining a custom merge driver").
+const DRIVER: [(&str, &str); 2] = [
+    ("merge.agent-vault.name", "agent-vault: one side's, until `agent-vault sync` merges by meaning"),
+    ("merge.agent-vault.driver", "agent-vault merge-driver %O %A %B %P"),
+];
+
 impl Repo {
+    /// Names the merge driver of the vault's files in the repository's own configuration: what `git merge` does with a
+    /// file that both sides changed.
+    pub(crate) fn name_driver(&self) -> Result<()> {
+        let fail = || Error::git("write the repository's configuration");
+        let mut config = self.git.config().and_then(|config| config.open_level(git2::ConfigLevel::Local)).map_err(fail())?;
+        for (key, value) in DRIVER {
+            if config.get_string(key).ok().as_deref() != Some(value) {
+                config.set_str(key, value).map_err(fail())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Repeats the vault's attributes in `$GIT_DIR/info/attributes`, which a nested `.gitattributes` cannot override.
     pub(crate) fn protect_bytes(&self) -> Result<()> {
         let file = self.git.commondir().join("info").join("attributes");
@@ -17,6 +36,7 @@ impl Repo {
         if text.split(|byte| *byte == b'\n').any(|existing| existing == line) {
             return Ok(());
         }
+        self.name_driver()?;
         if let Some(parent) = file.parent() {
             std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         }

@@ -20,39 +20,40 @@ pub(crate) struct Signer<'k> {
 
 impl Repo {
     /// Stores the signed merge of two commits, moves nothing. In the vault's folder it has what `changes` make of ours;
-    /// what lies outside is merged as Git does. Returns the commit and the files to flush.
+    /// what lies outside is that of `outside`, or else merged as Git does. Returns the commit and the files to flush.
     ///
     /// # Errors
     /// [`Error::Conflict`] names the files outside the vault that both sides changed in one place.
     pub(crate) fn build_merge(
         &self,
         [ours, theirs]: [Oid; 2],
+        outside: Option<Oid>,
         changes: &Changes,
         message: &str,
         signer: &Signer<'_>,
     ) -> Result<(Oid, Vec<PathBuf>)> {
         let vault = self.vault_tree(Some(ours))?.map(|oid| self.git.find_tree(oid)).transpose().map_err(fail())?;
         let (vault, mut written) = self.change_tree(vault.as_ref(), changes)?;
-        let (root, more) = self.around_vault([ours, theirs], vault)?;
-        written.extend(more);
+        let root = match outside {
+            Some(commit) => self.graft(Some(&self.tree_of(commit)?), &self.folders(), vault, &mut written)?,
+            None => self.around_vault([ours, theirs], vault, &mut written)?,
+        };
         let commit = self.sign_commit(root, &[ours, theirs], message, signer.name, signer.key)?;
         let files = written.into_iter().chain([commit]).map(|oid| self.loose_object(oid)).collect();
         Ok((commit, files))
     }
 
     /// Merges what lies outside the vault, around a tree for the vault's folder.
-    fn around_vault(&self, [ours, theirs]: [Oid; 2], vault: Oid) -> Result<(Oid, Vec<Oid>)> {
-        let mut written = Vec::new();
-        let folders: Vec<&str> = self.prefix.trim_end_matches('/').split('/').collect();
+    fn around_vault(&self, [ours, theirs]: [Oid; 2], vault: Oid, written: &mut Vec<Oid>) -> Result<Oid> {
         let mut graft = |commit: Option<Oid>| {
             let root = commit.map(|commit| self.tree_of(commit)).transpose()?;
-            let oid = self.graft(root.as_ref(), &folders, vault, &mut written)?;
+            let oid = self.graft(root.as_ref(), &self.folders(), vault, written)?;
             self.git.find_tree(oid).map_err(fail())
         };
         let base = self.merge_bases(ours, theirs)?.first().copied();
         let (ours, theirs) = (graft(Some(ours))?, graft(Some(theirs))?);
         if ours.id() == theirs.id() {
-            return Ok((ours.id(), written));
+            return Ok(ours.id());
         }
         let base = graft(base)?;
         let mut merged = self.git.merge_trees(&base, &ours, &theirs, None).map_err(fail())?;
@@ -68,8 +69,12 @@ impl Repo {
                 hint: "merge with `git merge`, which keeps the vault's files whole, and commit; then `agent-vault sync` again".into(),
             });
         }
-        let root = merged.write_tree_to(&self.git).map_err(fail())?;
-        Ok((root, written))
+        merged.write_tree_to(&self.git).map_err(fail())
+    }
+
+    /// The folders that lead to the vault, and its own.
+    fn folders(&self) -> Vec<&str> {
+        self.prefix.trim_end_matches('/').split('/').collect()
     }
 
     /// A tree in which one folder is another.
@@ -114,6 +119,19 @@ impl Repo {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a remote is known to have a commit.
+    pub(crate) fn is_published(&self, commit: Oid) -> Result<bool> {
+        for pattern in ["refs/remotes/*", "refs/agent-vault/fetched/*"] {
+            for reference in self.git.references_glob(pattern).map_err(fail())?.flatten() {
+                let Some(tip) = reference.target() else { continue };
+                if self.knows(tip) && self.reaches(tip, commit)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Makes a private reference point at a commit: what it reaches is kept by `git gc`.

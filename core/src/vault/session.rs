@@ -40,6 +40,7 @@ impl Owner<'_> {
     /// Begins a change.
     pub(super) fn begin(&self) -> Result<Session<'_>> {
         let vault = self.vault;
+        self.remerge_first()?;
         let repo = Repo::open(&vault.dir)?;
         let (txn, recovered) = Txn::begin(&vault.folder, repo, Wait::default())?;
         vault.tell_recovered(&recovered);

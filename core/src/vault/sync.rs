@@ -4,7 +4,7 @@
 //! between the push and the branch, the next sync finds a commit that comes after ours, and takes it.
 
 use super::news::News;
-use super::weave::{at, forked};
+use super::weave::{Woven, at, forked};
 use super::{Owner, Progress, Vault};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -152,6 +152,8 @@ impl Vault {
             None => remote,
         };
         drop(self.settle()?);
+        repo.protect_bytes()?;
+        repo.name_driver()?;
         let began = at(&repo.head()?)?;
         let synced = Synced {
             remote: remote.name().to_owned(),
@@ -205,6 +207,11 @@ impl Sync<'_> {
     /// One look at both sides and what follows from it; none when it has to be looked at again.
     fn attempt(&mut self, head: &Head, ours: Oid, theirs: Option<Oid>) -> Result<Option<Synced>> {
         let known = self.vault.proven(&self.repo, &self.remote, &self.branch)?;
+        if let Some(parents) = self.vault.botched(&self.repo)? {
+            let woven = self.owner(|owner| owner.remerge(&self.repo, parents, self.asking.progress))?;
+            self.note(woven);
+            return Ok(None);
+        }
         let mine = self.vault.admit(&self.repo, ours, &known.all(), self.asking.progress)?;
         let Some(theirs) = theirs else { return self.give(ours, None) };
         if !self.options.rewritten && self.options.pull {
@@ -249,10 +256,16 @@ impl Sync<'_> {
         }
     }
 
+    fn note(&mut self, woven: Woven) {
+        self.synced.merged = true;
+        self.synced.reencrypted += woven.reencrypted;
+        self.synced.remarks.extend(woven.remarks);
+    }
+
     /// Merges, pushes the merge, and only then moves the branch here.
     fn merge(&mut self, head: &Head, [ours, theirs]: [Oid; 2]) -> Result<Option<Synced>> {
         self.ask(Some((theirs, ours)), self.options.push.then_some((ours, theirs)))?;
-        let woven = self.owner(|owner| owner.weave(&self.repo, [ours, theirs], self.asking.progress))?;
+        let woven = self.owner(|owner| owner.weave(&self.repo, [ours, theirs], None, self.asking.progress))?;
         if self.options.push && self.options.branch.is_none() {
             match self.remote.push(woven.commit, &self.branch, Manner::Asked)? {
                 Pushed::Done => {}
@@ -262,11 +275,9 @@ impl Sync<'_> {
             self.synced.pushed += 1 + self.repo.order(ours, &[theirs], true)?.len();
             self.vault.remember_remote(&self.repo, &self.remote, &self.branch, woven.commit);
         }
-        self.synced.merged = true;
-        self.synced.reencrypted += woven.reencrypted;
-        self.synced.remarks.extend(woven.remarks);
         self.synced.went = self.vault.news(&self.repo, Some(theirs), woven.commit)?;
         self.vault.advance(head, woven.commit)?;
+        self.note(woven);
         Ok(None)
     }
 

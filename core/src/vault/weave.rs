@@ -20,6 +20,9 @@ use std::sync::Arc;
 mod policy;
 mod secrets;
 
+/// What a merge commit says.
+const MESSAGE: &str = "agent-vault: merge\n";
+
 /// A merge that was made.
 pub(super) struct Woven {
     pub commit: Oid,
@@ -57,18 +60,34 @@ pub(super) struct Weaver<'w> {
     bases: Vec<State>,
     /// The longer of the two chains.
     chain: Arc<Chain>,
+    outside: Option<Oid>,
 }
 
 impl Owner<'_> {
-    /// Makes the merge of two commits whose histories are proven.
+    /// Makes the merge of two commits whose histories are proven. What lies outside the vault is merged as Git does, or
+    /// taken from the commit `outside`.
     ///
     /// # Errors
     /// [`Error::NotOwner`] when the root in force does not name the acting owner; [`Error::Conflict`] for two successors
     /// of one root, and for files outside the vault that do not merge; [`Error::NotAuthorized`] where a value has to be
     /// encrypted anew that the acting owner cannot read.
-    pub(super) fn weave(&self, repo: &Repo, [ours, theirs]: [Oid; 2], progress: Progress<'_>) -> Result<Woven> {
+    pub(super) fn weave(
+        &self,
+        repo: &Repo,
+        [ours, theirs]: [Oid; 2],
+        outside: Option<Oid>,
+        progress: Progress<'_>,
+    ) -> Result<Woven> {
         let past = Past::new(self.vault);
         let state = |commit| state(self.vault, &past, repo, commit);
+        if repo.commit(theirs)?.tree.is_none() {
+            // They have no vault (yet): ours stays as it is.
+            let signer = Signer { name: self.name.as_str(), key: &self.key };
+            let none = Changes::new();
+            let (commit, objects) = repo.build_merge([ours, theirs], outside, &none, MESSAGE, &signer)?;
+            Workshop::new(repo).flush(&objects)?;
+            return Ok(Woven { commit, remarks: Vec::new(), reencrypted: 0 });
+        }
         let missing = |commit: Oid| Error::tampered(&self.vault.dir, format!("commit {commit} has no valid vault"));
         let (first, second) = (state(ours)?, state(theirs)?);
         let (first, second) = (first.ok_or_else(|| missing(ours))?, second.ok_or_else(|| missing(theirs))?);
@@ -79,7 +98,7 @@ impl Owner<'_> {
         if chain.root.signer(&self.key.verifying_key()).is_none() {
             return Err(Error::NotOwner { keys: self.identities.describe() });
         }
-        let weaver = Weaver { owner: self, past: &past, ours: first, theirs: second, bases, chain };
+        let weaver = Weaver { owner: self, past: &past, ours: first, theirs: second, bases, chain, outside };
         weaver.run(repo, progress)
     }
 }
@@ -103,7 +122,7 @@ impl Weaver<'_> {
         let name = self.owner.name.as_str();
         let signer = Signer { name, key: &self.owner.key };
         let commits = [self.ours.commit, self.theirs.commit];
-        let (commit, objects) = repo.build_merge(commits, &changes, "agent-vault: merge\n", &signer)?;
+        let (commit, objects) = repo.build_merge(commits, self.outside, &changes, MESSAGE, &signer)?;
         // Before anybody hears of it, it must outlive a power cut.
         Workshop::new(repo).flush(&[stored, objects].concat())?;
         Ok(Woven { commit, remarks, reencrypted })

@@ -25,3 +25,16 @@ pub struct Sync {
     #[allow(missing_docs)]
     pub json: Json,
 }
+
+/// `merge-driver`, which Git calls.
+#[derive(Args)]
+pub struct MergeDriver {
+    /// The common ancestor's file
+    pub base: std::path::PathBuf,
+    /// Our file, and where the result goes
+    pub ours: std::path::PathBuf,
+    /// Their file
+    pub theirs: std::path::PathBuf,
+    /// The path in the repository
+    pub path: String,
+}

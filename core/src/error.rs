@@ -296,6 +296,7 @@ impl Error {
             Error::NotFound { what: "secret", .. } => "see `agent-vault list`".into(),
             Error::NotFound { what: "agent", .. } => "see `agent-vault list-agents`".into(),
             Error::NotFound { what: "group", .. } => "see `agent-vault list`; `--create` makes a new group".into(),
+            Error::NotFound { what: "owner", .. } => "see `agent-vault trust show`".into(),
             Error::NotFound { what: "commit", .. } => "name one by its id, a branch or a tag: see `git log --oneline`".into(),
             Error::NotFound { what: "former value", name, .. } => {
                 format!("see `agent-vault log {}` for those that there are", name.split('@').next().unwrap_or_default())

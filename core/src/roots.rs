@@ -59,6 +59,15 @@ pub(crate) fn follow(number: u64, before: Digest, bytes: &[u8]) -> Result<Root, 
     }
 }
 
+/// Whether the root `number` with these bytes, which an owner is about to sign, is one that readers will follow; `Err`
+/// says why not.
+pub(crate) fn acceptable(number: u64, before: Digest, bytes: &[u8]) -> Result<(), String> {
+    if number > MAX_ROOTS {
+        return Err(format!("a chain has at most {MAX_ROOTS} roots"));
+    }
+    follow(number, before, bytes).map(drop)
+}
+
 /// Checks `roots/<number>.sig` over `bytes`.
 fn verify<'k>(
     folder: &Folder,

@@ -25,6 +25,7 @@ mod init;
 mod list;
 mod log;
 mod owner;
+mod owners;
 mod past;
 mod read;
 mod restore;
@@ -39,6 +40,7 @@ pub use agents::{AgentInfo, NewKey};
 pub use init::{Initialised, init};
 pub use list::{Listing, Row};
 pub use owner::Owner;
+pub use owners::{MadeCard, OwnersChange, Rotated};
 pub use read::Secret;
 pub use restore::{Former, Restored};
 pub use upgrade::{Upgrade, Upgraded};
@@ -153,6 +155,8 @@ pub(crate) struct Remembered {
     pub bytes: Vec<u8>,
     pub metadata: Arc<Metadata>,
     pub digest: Digest,
+    /// Whether they lie in the work tree; else a journal is about to put them there.
+    pub placed: bool,
 }
 
 impl Trusted {

@@ -91,8 +91,9 @@ pub fn metadata(input: &[u8]) {
     assert_eq!(found, document);
     assert!(Metadata::parse(input, document.vault, &another(&document.name)).is_err(), "accepted under another name");
     let readers = found.readers(|_| None);
-    let agents: Vec<_> = readers.iter().map(|reader| &reader.name).collect();
-    assert_eq!(agents, found.authorized_agents.iter().collect::<Vec<_>>());
+    assert_eq!(readers.iter().map(|reader| reader.key).collect::<Vec<_>>(), found.recipients, "a key is left out");
+    let agents = readers.iter().skip(found.recipients.len() - found.authorized_agents.len());
+    assert!(agents.map(|reader| &reader.name).eq(&found.authorized_agents));
     assert_eq!(found.rotation_due(), !found.exposed_to.is_empty());
 }
 

@@ -65,13 +65,17 @@ pub(super) const SETTING_ASIDE: [End; 3] = [End::KeepStage, End::KeepJournal, En
 ///
 /// New files come first, the tombstone before the pair it replaces: a reader never finds a name with nothing behind it.
 /// Files go from the last to the first: a `.meta` before its `.enc`, or a reader would find metadata without a ciphertext.
+/// A root that follows another comes before all: what stands under it is found in the journal until it is in place.
 /// Root 1 comes last: with it a vault of 0.1.0 becomes a signed one, and until all else is in place it is read as what it
 /// was.
 pub(super) fn finishing(files: &[Target]) -> Vec<End> {
     let (new, gone): (Vec<usize>, Vec<usize>) = (0..files.len()).partition(|at| files[*at].new.is_some());
     let first_root = layout::root(1);
     let (first, others): (Vec<usize>, Vec<usize>) = new.into_iter().partition(|at| files[*at].path == first_root);
-    let steps = others.into_iter().map(End::Put).chain(gone.into_iter().rev().map(End::Remove));
+    let first_sig = layout::root_sig(1);
+    let follows = |path: &str| path.starts_with("roots/") && path != first_sig;
+    let (roots, others): (Vec<usize>, Vec<usize>) = others.into_iter().partition(|at| follows(&files[*at].path));
+    let steps = roots.into_iter().chain(others).map(End::Put).chain(gone.into_iter().rev().map(End::Remove));
     let steps = [End::FlushBranch].into_iter().chain(steps).chain(first.into_iter().map(End::Put));
     steps.chain([End::Index, End::Close, End::Clear]).collect()
 }

@@ -14,6 +14,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         "Agents and access",
         &["add-agent", "grant", "revoke", "list-agents", "remove-agent", "recover-agent", "restore-agent"],
     ),
+    ("Owners", &["owner", "add-owner", "remove-owner", "rotate-owner"]),
     ("History", &["log", "restore"]),
     ("Your repository", &["hook", "scan"]),
     ("Trust and audit", &["check", "verify", "whoami", "trust"]),

@@ -35,8 +35,9 @@ fn root_of(number: u64, bits: u8) -> Root {
         signing_key: root().owners[0].signing_key.clone(),
         proof: None,
     });
-    let owners = owners.collect();
-    Root { root: number, ..root().successor(crate::digest::Digest::of(b""), owners) }
+    let mut root = root().successor(crate::digest::Digest::of(b""), owners.collect());
+    root.root = number;
+    root
 }
 
 fn vault() -> VaultId {

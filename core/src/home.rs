@@ -35,7 +35,7 @@ impl Home {
 
     /// Keeps other processes from changing `owner.key`, for as long as the file is open: it may be the key of several vaults.
     pub(crate) fn lock_owner_key(&self) -> Result<File> {
-        let path = self.dir.join("owner.key.lock");
+        let path = self.dir.join("lock");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]

@@ -397,6 +397,30 @@ fn before_with(
 }
 
 #[test]
+fn two_successors_of_one_root_stop_everything_until_a_person_chooses() {
+    let (setup, bob) = scene();
+    add(&setup, &bob.card());
+    bob.pull();
+    let (eve, zoe) = (Person::new(&setup, "eve"), Person::new(&setup, "zoe"));
+    add(&setup, &eve.card());
+    bob.own(|owner| owner.add_owner(&zoe.card(), false, &quiet)).unwrap().unwrap();
+    let mine = setup.head();
+    setup.git(&["fetch", "-q", bob.repo.to_str().unwrap(), "main"]);
+    setup.git(&["reset", "-q", "--hard", "FETCH_HEAD"]);
+    let (file, reason) = tampered(setup.try_vault());
+    assert!(file.ends_with("roots/3.yaml") && reason.contains("eve") && reason.contains("trust replace"), "{reason}");
+    // Nothing was forgotten by being asked: the known one opens as before.
+    setup.git(&["reset", "-q", "--hard", &mine]);
+    setup.vault().verify().unwrap();
+    setup.git(&["reset", "-q", "--hard", "FETCH_HEAD"]);
+    let replacing = Context { replace: true, ..Context::new(setup.home.clone()) };
+    let vault = Vault::open(&setup.repo, replacing, Some(&setup.owner)).unwrap();
+    assert!(vault.pin().owners.iter().any(|owner| owner.name.as_str() == "zoe"));
+    sound(&setup);
+    setup.set("app/key", b"goes on");
+}
+
+#[test]
 fn a_machine_that_knows_an_older_root_follows_the_chain_and_never_back() {
     let (setup, bob) = scene();
     let agents_machine = Context::new(Home::new(setup.temp().join("agent")));

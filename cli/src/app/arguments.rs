@@ -428,7 +428,8 @@ pub enum TrustCommand {
         #[arg(long, value_name = "FINGERPRINT")]
         owner: Option<String>,
     },
-    /// Trust the vault found here in place of the one that this working copy held before
+    /// Trust the vault found here in place of the one that this working copy held before, or its owners in place of
+    /// others that were made apart from them
     Replace {
         /// The owner's fingerprint, SHA256:…
         #[arg(long, value_name = "FINGERPRINT")]

@@ -77,7 +77,10 @@ fn add(setting: &Setting, owner: Option<&str>) -> Outcome {
 fn open(setting: &Setting, context: Context) -> Outcome {
     let vault = Vault::open(&setting.dir, context, None)?;
     crate::setting::tell(&vault);
-    output::print(&format!("trusted: vault {}, owner {}\n", vault.id(), fingerprint(&vault)))?;
+    let pin = vault.pin();
+    let names: Vec<&str> = pin.owners.iter().map(|owner| owner.name.as_str()).collect();
+    let now = if pin.root == 1 { String::new() } else { format!(", root {} of {}", pin.root, names.join(", ")) };
+    output::print(&format!("trusted: vault {}, owner {}{now}\n", vault.id(), fingerprint(&vault)))?;
     Ok(Code::Done)
 }
 

@@ -8,6 +8,7 @@ use agent_vault_core::vault::{Former, OwnersChange};
 use agent_vault_core::{Class, Context, Error, Home, Identities, Owner, OwnerName, Result, Vault};
 use common::*;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Somebody with a home and a key of their own, in a clone of the vault's repository.
 struct Person {
@@ -394,6 +395,57 @@ fn before_with(
     let escrow = setup.file("agents/ci/private.key.escrow");
     before.2.insert(escrow.clone(), std::fs::read(&escrow).unwrap());
     before
+}
+
+#[test]
+fn e4_readers_meet_no_half_of_a_change_of_owners() {
+    let (setup, bob) = scene();
+    for number in 0..12 {
+        setup.set(&format!("app/n{number}"), b"many");
+    }
+    add(&setup, &bob.card());
+    bob.pull();
+    bob.own(|owner| owner.remove(&path("app/n0"))).unwrap().unwrap();
+    setup.git(&["pull", "-q", bob.repo.to_str().unwrap(), "main"]);
+    let ci = setup.home.dir().join("agents/ci.key");
+    let done = AtomicBool::new(false);
+    let open = |name: &str| {
+        let context = Context::new(Home::new(setup.temp().join(name)));
+        Vault::open(&setup.repo, context, Some(&key_of(&ci))).expect("it opens")
+    };
+    let look = |vault: &Vault| {
+        assert_eq!(vault.get(&path("app/key"), &key_of(&ci)).expect("a value").value.expose(), b"one");
+        assert!(matches!(vault.get(&path("app/n0"), &key_of(&ci)), Err(Error::NotFound { .. })), "it was removed");
+        vault.metadata(&path("app/n5")).expect("metadata");
+        vault.manifest().expect("a manifest");
+        assert_eq!(vault.secrets().expect("secrets").len(), 13);
+        let listing = vault.list(None).expect("a listing");
+        assert!(listing.broken.is_empty(), "{:?}", listing.broken);
+    };
+    std::thread::scope(|scope| {
+        let (kept, done) = (open("kept"), &done);
+        scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                look(&kept)
+            }
+        });
+        scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                look(&open("new"))
+            }
+        });
+        let changes = || {
+            remove(&setup, "bob");
+            for _ in 0..3 {
+                let keys = key_of(&setup.home.owner_key());
+                let vault = Vault::open(&setup.repo, Context::new(setup.home.clone()), Some(&keys)).unwrap();
+                vault.unlock(&keys).unwrap().rotate_owner(None, false, &quiet).unwrap();
+            }
+        };
+        let changed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(changes));
+        done.store(true, Ordering::Relaxed);
+        changed.expect("the changes");
+    });
 }
 
 #[test]

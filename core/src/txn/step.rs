@@ -126,3 +126,22 @@ pub(super) mod made {
         done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_root_comes_before_what_stands_under_it_and_the_first_one_after() {
+        let new = || {
+            Some(super::super::journal::New { digest: crate::digest::Digest::of(b""), stage: 0, blob: String::new() })
+        };
+        let order = |paths: &[&str]| -> Vec<usize> {
+            let target = |path: &&str| Target { path: (*path).to_owned(), old: None, new: new() };
+            let files: Vec<Target> = paths.iter().map(target).collect();
+            finishing(&files).iter().filter_map(|step| if let End::Put(at) = step { Some(*at) } else { None }).collect()
+        };
+        assert_eq!(order(&["manifest.yaml", "roots/2.sig", "roots/2.yaml", "secrets/a/b.meta"]), [1, 2, 0, 3]);
+        assert_eq!(order(&["manifest.yaml", "roots/1.sig", "roots/1.yaml", "secrets/a/b.meta"]), [0, 1, 3, 2]);
+    }
+}

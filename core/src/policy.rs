@@ -72,7 +72,7 @@ impl<'a> Policy<'a> {
     }
 
     /// The name that this root, or the one before it, has for an owner's key.
-    fn owner_name(&self, key: KeyId) -> Option<AgentName> {
+    pub(crate) fn owner_name(&self, key: KeyId) -> Option<AgentName> {
         let owner = self.root.by_key(key).or_else(|| self.former?.by_key(key))?;
         AgentName::parse(owner.name.as_str()).ok()
     }

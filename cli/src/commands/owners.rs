@@ -76,10 +76,10 @@ pub fn remove(setting: &Setting, args: &RemoveOwner) -> Outcome {
     let name = &args.name;
     let bar = Bar::new("re-encrypting");
     let done = as_owner(setting, |owner| {
-        if !args.dry_run {
+        if !args.dry_run && !args.yes {
             // What cannot be done is told before anybody is asked.
             owner.remove_owner(name, true, &|_, _| {})?;
-            super::confirm(&format!("Remove owner {name}, and encrypt everything without their key?"), args.yes)?;
+            super::confirm(&format!("Remove owner {name}, and encrypt everything without their key?"), false)?;
         }
         owner.remove_owner(name, args.dry_run, &|done, all| bar.tick(done, all))
     })?;

@@ -116,6 +116,21 @@ pub enum Command {
     /// Write an agent's original key file from escrow
     #[command(after_help = "Example: agent-vault restore-agent ci --to ci.key")]
     RestoreAgent(RestoreAgent),
+    /// Make yourself a card, to become an owner
+    Owner(OwnerArgs),
+    /// Make somebody an owner, by their card
+    #[command(
+        after_help = "Examples:\n  agent-vault add-owner --card bob.card\n  agent-vault add-owner --card bob.card --fingerprint SHA256:…\n\nCompare the fingerprint with its maker over another channel: an owner can do everything that you can."
+    )]
+    AddOwner(AddOwner),
+    /// Remove an owner and take every access from their key
+    #[command(after_help = "Example: agent-vault remove-owner bob --dry-run")]
+    RemoveOwner(RemoveOwner),
+    /// Replace your own keys as an owner
+    #[command(
+        after_help = "Examples:\n  agent-vault rotate-owner\n  agent-vault rotate-owner --new-key ~/.ssh/id_ed25519\n\nThe old key stays in owner.key, after the new one: history and other vaults open with nothing else."
+    )]
+    RotateOwner(RotateOwner),
     /// Let an agent read a group
     #[command(after_help = "Example: agent-vault grant ci stripe")]
     Grant(Grant),

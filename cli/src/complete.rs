@@ -8,7 +8,7 @@ use crate::exit::Code;
 use crate::output;
 use crate::setting;
 use agent_vault_core::hints::Hints;
-use agent_vault_core::{AgentName, GroupName, Home, SecretPath};
+use agent_vault_core::{AgentName, GroupName, Home, OwnerName, SecretPath};
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use clap_complete::env::{EnvCompleter, Shells};
@@ -22,7 +22,7 @@ const VARIABLE: &str = "AGENT_VAULT_COMPLETE";
 const PROGRAM: &str = "agent-vault";
 
 /// Arguments that take a name which nobody has yet.
-const NEW_NAMES: [(&str, &str); 1] = [("add-agent", "name")];
+const NEW_NAMES: [(&str, &str); 4] = [("add-agent", "name"), ("init", "owner"), ("upgrade", "owner"), ("card", "name")];
 
 /// Answers a shell's question, if this call is one: the words so far come after `--`. Quiet whatever happens: a
 /// complaint would land in the line that somebody is typing.
@@ -99,6 +99,7 @@ enum Source {
     /// Several, joined by commas.
     AgentList,
     Groups,
+    Owners,
     /// Files, and the folders on the way to them.
     Paths,
     Folders,
@@ -116,6 +117,7 @@ fn source(command: &str, arg: &Arg) -> Source {
         _ if is(TypeId::of::<SecretPath>()) || is(TypeId::of::<FormerValue>()) => Source::Secrets,
         _ if is(TypeId::of::<AgentName>()) => Source::Agents,
         _ if is(TypeId::of::<GroupName>()) => Source::Groups,
+        _ if is(TypeId::of::<OwnerName>()) => Source::Owners,
         _ if is(TypeId::of::<PathBuf>()) => Source::Paths,
         _ => Source::Other,
     }
@@ -134,6 +136,7 @@ fn candidates(source: Source, dir: &Path, typed: &OsStr) -> Vec<CompletionCandid
         Source::Secrets => hints.secrets(typed),
         Source::Agents | Source::AgentList => hints.agents(),
         Source::Groups => hints.groups(),
+        Source::Owners => hints.owners(),
         Source::Paths | Source::Folders | Source::Other => Vec::new(),
     };
     let fitting = names.into_iter().filter(|name| name.starts_with(typed));

@@ -51,6 +51,7 @@ const TYPED: [(&str, &str, &[&str]); 9] = [
     ("agent-vault get a/", "agent-vault get a/", &["a/one", "a/two"]),
     ("agent-vault revoke ci --secret b/", "agent-vault revoke ci --secret b/three ", &[]),
     ("agent-vault remove-agent b", "agent-vault remove-agent bob ", &[]),
+    ("agent-vault remove-owner e", "agent-vault remove-owner eric ", &[]),
     ("agent-vault grant ci str", "agent-vault grant ci stripe ", &[]),
     ("agent-vault recov", "agent-vault recover-agent ", &[]),
     ("agent-vault list --js", "agent-vault list --json ", &[]),

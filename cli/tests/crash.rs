@@ -7,7 +7,8 @@
 
 mod support_crash;
 
-use support_crash::{Call, Fault, NAMES, Rehearsed, State, World};
+use std::process::Command;
+use support_crash::{Call, Fault, NAMES, Rehearsed, State, World, run};
 
 /// Kills a command at every call; `after` looks at what is left. Until one call, the point of no return, every kill
 /// leaves the old state; from then on the new one.
@@ -112,6 +113,40 @@ fn e1_mv_survives_a_kill_at_every_call() {
 #[test]
 fn e1_grant_survives_a_kill_at_every_call() {
     survives(&["grant", "bob", "a"], None);
+}
+
+/// A small vault with ada, a second owner, who set a value and removed another one.
+fn two_owners() -> World {
+    let world = World::small();
+    let key = world.keys().join("agents/ada.key").display().to_string();
+    let card = world.keys().join("ada.card").display().to_string();
+    run(Command::new("age-keygen").arg("-o").arg(&key), None).ok();
+    world.vault(&["owner", "card", "--name", "ada", "--key", &key, "-o", &card]).ok();
+    world.vault(&["add-owner", "--card", &card, "--yes"]).ok();
+    world.feed(&["set", "a/two", "--key", &key], b"old a/two").ok();
+    world.feed(&["set", "c/adas", "--key", &key], b"ada's").ok();
+    world.vault(&["rm", "c/adas", "--yes", "--key", &key]).ok();
+    world
+}
+
+#[test]
+fn e1_add_owner_survives_a_kill_at_every_call() {
+    let world = World::small();
+    let key = world.keys().join("agents/ada.key").display().to_string();
+    let card = world.keys().join("ada.card").display().to_string();
+    run(Command::new("age-keygen").arg("-o").arg(&key), None).ok();
+    world.vault(&["owner", "card", "--name", "ada", "--key", &key, "-o", &card]).ok();
+    survives_in(world, &["add-owner", "--card", &card, "--yes"], None);
+}
+
+#[test]
+fn e1_remove_owner_survives_a_kill_at_every_call() {
+    survives_in(two_owners(), &["remove-owner", "ada", "--yes"], None);
+}
+
+#[test]
+fn e1_rotate_owner_survives_a_kill_at_every_call() {
+    survives_in(two_owners(), &["rotate-owner"], None);
 }
 
 #[test]

@@ -233,6 +233,34 @@ fn e5_without_a_terminal_a_question_is_an_error_that_names_the_flag() {
     assert_eq!(world.vault(&["get", "a/one"]).ok().text(), "old a/one");
 }
 
+#[test]
+fn a7_add_owner_on_a_terminal_shows_the_fingerprint_and_takes_only_yes_for_yes() {
+    let world = World::small();
+    let (key, card) = (world.root().join("ada.key"), world.root().join("ada.card").display().to_string());
+    run(Command::new("age-keygen").arg("-o").arg(&key), None).ok();
+    let made = world.vault(&["owner", "card", "--name", "ada", "--key", key.to_str().unwrap(), "-o", &card]).ok();
+    let fingerprint = made.text().trim().rsplit(' ').next().unwrap().to_owned();
+    let before = world.commits();
+    let ask = || {
+        let screen = world.on_screen(&["add-owner", "--card", &card]);
+        screen.expect(&fingerprint);
+        screen.expect("[y/N] ");
+        screen
+    };
+    let screen = ask();
+    screen.type_in("maybe\n");
+    screen.end().ended(10);
+    assert_eq!(world.commits(), before);
+    let screen = ask();
+    screen.type_in("yes\n");
+    screen.end().ok();
+    assert_eq!(world.commits(), before + 1);
+    for (text, flag) in [("remove-owner ada", "--yes"), (&*format!("add-owner --card {card}"), "already exists")] {
+        let done = world.vault(&text.split(' ').collect::<Vec<_>>());
+        assert!(matches!(done.code(), Some(7 | 12)) && done.err.contains(flag), "{text}: {}", done.err);
+    }
+}
+
 /// The same repository, seen by somebody who knows nothing of it.
 fn stranger(world: &World, name: &str, args: &[&str]) -> Command {
     let home = world.root().join(name);

@@ -332,6 +332,7 @@ impl Error {
             Error::NotFound { what: "secret", .. } => "see `agent-vault list`".into(),
             Error::NotFound { what: "agent", .. } => "see `agent-vault list-agents`".into(),
             Error::NotFound { what: "group", .. } => "see `agent-vault list`; `--create` makes a new group".into(),
+            Error::NotFound { what: "owner", .. } => "see `agent-vault trust show`".into(),
             Error::NotFound { what: "commit", .. } => "name one by its id, a branch or a tag: see `git log --oneline`".into(),
             Error::NotFound { what: "former value", name, .. } => {
                 format!("see `agent-vault log {}` for those that there are", name.split('@').next().unwrap_or_default())
@@ -360,6 +361,7 @@ impl Error {
             Error::Locked { .. } => "unlock it on a terminal, or name a key that needs no passphrase".into(),
             Error::InvalidRecipient { .. } => "give an age recipient (age1…) or an SSH public key (ssh-ed25519 …, ssh-rsa …)".into(),
             Error::Exists { what: "vault", .. } => "use it as it is, or name another folder: `agent-vault init DIR`".into(),
+            Error::Exists { what: "key", .. } => "each key is one agent's or one owner's: use another, or make one".into(),
             Error::Exists { .. } => "choose another name, or remove the old one first".into(),
             Error::Busy { .. } => "wait for it to end and try again; nothing was changed".into(),
             Error::GitBusy { .. } => "finish or abort it with git, then try again; nothing was changed".into(),

@@ -83,6 +83,14 @@ impl Hints {
         agents.into_iter().map(|name| name.to_string()).collect()
     }
 
+    /// The owners that the manifest repeats, sorted.
+    pub fn owners(&self) -> Vec<String> {
+        let owners = self.manifest().map(|manifest| manifest.owners).unwrap_or_default();
+        let mut names: Vec<String> = owners.into_iter().map(|owner| owner.name.to_string()).collect();
+        names.sort();
+        names
+    }
+
     /// The groups that the manifest or a secret's name knows, and those in the list cache, sorted.
     pub fn groups(&self) -> Vec<String> {
         let mut groups: BTreeSet<GroupName> = BTreeSet::new();

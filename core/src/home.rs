@@ -34,6 +34,18 @@ impl Home {
         self.dir.join("owner.key")
     }
 
+    /// Keeps other processes from changing `owner.key`, for as long as the file is open: it may be the key of several vaults.
+    pub(crate) fn lock_owner_key(&self) -> Result<File> {
+        let path = self.dir.join("lock");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(Error::io("open", &path))?;
+        file.lock().map_err(Error::io("lock", &path))?;
+        Ok(file)
+    }
+
     /// A free place for an agent's key: `agents/<name>.key`, or with the key's id when another key has that name.
     pub(crate) fn free_agent_key(&self, agent: &AgentName, id: &str) -> PathBuf {
         let plain = self.agent_key(agent);
@@ -150,7 +162,7 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<()> {
         }
         _ => Error::Io { action: "create", path: path.into(), source: error },
     })?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_folder_of(path));
     if written.is_err() {
         drop(file);
         let _ = std::fs::remove_file(path);
@@ -174,11 +186,20 @@ pub fn replace_private(path: &Path, bytes: &[u8], durable: bool) -> Result<()> {
     let result = private_options()
         .open(&temporary)
         .and_then(|mut file| write(&mut file))
-        .and_then(|()| std::fs::rename(&temporary, path));
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .and_then(|()| if durable { sync_folder_of(path) } else { Ok(()) });
     if result.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }
     result.map_err(Error::io("write", path))
+}
+
+/// Flushes the folder that names a file: without it, a power cut may take the name. Windows has no such call.
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) if cfg!(unix) => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 /// A name beside `path` that no other process or thread uses.

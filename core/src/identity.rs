@@ -95,15 +95,7 @@ impl Identities {
     /// # Errors
     /// [`Error::KeyUnusable`], [`Error::Locked`].
     pub fn from_file(file: &Path, prompt: &Arc<dyn Prompt>) -> Result<Self> {
-        let origin = printable(&file.display().to_string());
-        let mut text = Zeroizing::new(Vec::with_capacity(4096));
-        std::fs::File::open(file)
-            .and_then(|opened| opened.take(MAX_KEY_FILE + 1).read_to_end(&mut text))
-            .map_err(|error| unusable(&origin, error.to_string()))?;
-        if text.len() as u64 > MAX_KEY_FILE {
-            return Err(unusable(&origin, "it has more than 1 MiB"));
-        }
-        Self::from_bytes(SecretBytes::new(std::mem::take(&mut *text)), &origin, prompt)
+        Self::from_bytes(read_key_file(file)?, &printable(&file.display().to_string()), prompt)
     }
 
     /// Reads the text of an identity file; `origin` names it in messages.
@@ -271,6 +263,24 @@ impl KeyHints {
             _ => {}
         }
     }
+}
+
+/// The text of an identity file of at most 1 MiB.
+pub(crate) fn read_key_file(file: &Path) -> Result<SecretBytes> {
+    let origin = printable(&file.display().to_string());
+    let mut text = Zeroizing::new(Vec::with_capacity(4096));
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(MAX_KEY_FILE + 1).read_to_end(&mut text))
+        .map_err(|error| unusable(&origin, error.to_string()))?;
+    if text.len() as u64 > MAX_KEY_FILE {
+        return Err(unusable(&origin, "it has more than 1 MiB"));
+    }
+    Ok(SecretBytes::new(std::mem::take(&mut *text)))
+}
+
+/// Whether an identity file holds keys line by line, so that it can hold one more; neither encrypted nor an SSH key.
+pub(crate) fn is_list_of_keys(text: &[u8]) -> bool {
+    !is_encrypted_file(text) && !text.trim_ascii_start().starts_with(b"-----BEGIN ")
 }
 
 /// `# public key: age1…` (age-keygen) or `# Recipient: age1…` (plugins).

@@ -13,7 +13,7 @@ mod recovery;
 mod signatures;
 mod time;
 
-pub use documents::{lists, manifest, memory, metadata, root, tombstone};
+pub use documents::{card, lists, manifest, memory, metadata, root, tombstone};
 pub use header::header;
 pub use keys::{identities, recipients};
 pub use names::names;
@@ -25,7 +25,8 @@ pub use time::time;
 pub type Law = fn(&[u8]);
 
 /// Every law of this crate by the name of its fuzz target and of its folder in `fuzz/corpus`.
-pub const ALL: [(&str, Law); 14] = [
+pub const ALL: [(&str, Law); 15] = [
+    ("card", card),
     ("header", header),
     ("identities", identities),
     ("lists", lists),

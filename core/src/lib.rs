@@ -1,6 +1,7 @@
 #![doc = include_str!("lib.md")]
 
 mod cache;
+pub mod card;
 pub mod check;
 pub mod crypto;
 pub mod digest;

@@ -173,6 +173,11 @@ impl Manifest {
         Self { serial, parents, root: root.root, owners, agents, groups, ..self.clone() }
     }
 
+    /// Puts it under another root.
+    pub(crate) fn stand_under(&mut self, root: &Root) {
+        (self.root, self.owners) = (root.root, copy_owners(root));
+    }
+
     /// The agent of that name.
     pub fn agent(&self, name: &AgentName) -> Option<&Agent> {
         self.agents.iter().find(|agent| agent.name == *name)

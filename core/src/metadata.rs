@@ -133,11 +133,13 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// Which keys can read the value, by name: agents from the metadata itself, owners as `owner_name` knows them.
+    /// Which keys can read the value, by name: agents from the metadata itself, owners as `owner_name` knows them, and
+    /// `owner` where it does not. No key is left out.
     pub(crate) fn readers(&self, owner_name: impl Fn(KeyId) -> Option<AgentName>) -> Vec<Exposure> {
         let owners = self.recipients.len() - self.authorized_agents.len();
         let (owner_keys, agent_keys) = self.recipients.split_at(owners);
-        let owners = owner_keys.iter().filter_map(|key| Some(Exposure { name: owner_name(*key)?, key: *key }));
+        let owners =
+            owner_keys.iter().map(|key| Exposure { name: owner_name(*key).unwrap_or_else(some_owner), key: *key });
         let agents =
             self.authorized_agents.iter().zip(agent_keys).map(|(name, key)| Exposure { name: name.clone(), key: *key });
         owners.chain(agents).collect()
@@ -152,6 +154,11 @@ impl Metadata {
     pub fn expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
+}
+
+/// What an owner's key is called whose name nobody knows.
+pub(crate) fn some_owner() -> AgentName {
+    AgentName::parse("owner").unwrap_or_else(|_| unreachable!("a constant name is valid"))
 }
 
 /// Refuses descriptions that a document may not hold; `Err` ends a sentence.
@@ -240,6 +247,11 @@ impl Tombstone {
             revision: metadata.revision + 1,
             parents: vec![digest],
         }
+    }
+
+    /// The same tombstone for another owner to sign; this one's file has `digest`.
+    pub(crate) fn renewed(&self, digest: Digest) -> Self {
+        Self { revision: self.revision + 1, parents: vec![digest], ..self.clone() }
     }
 
     /// Parses what was verified; `Err` says what is wrong.

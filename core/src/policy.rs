@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Who may read: the owners of the root, and the agents of the manifest by their groups.
 pub struct Policy<'a> {
     root: &'a Root,
+    /// The root before it, where it takes that one's place.
+    former: Option<&'a Root>,
     agents: BTreeMap<&'a AgentName, &'a Recipient>,
     members: HashMap<&'a GroupName, Vec<&'a AgentName>>,
 }
@@ -44,7 +46,12 @@ impl<'a> Policy<'a> {
             }
         }
         let agents = manifest.agents.iter().map(|agent| (&agent.name, &agent.public_key)).collect();
-        Self { root, agents, members }
+        Self { root, former: None, agents, members }
+    }
+
+    /// The same policy of a root that takes the place of `former`: whom it removes is still known by name.
+    pub fn in_place_of(self, former: &'a Root) -> Self {
+        Self { former: Some(former), ..self }
     }
 
     /// Who may read a secret of `group` that names `explicit` agents beyond it. Names without an agent count for nobody.
@@ -64,9 +71,10 @@ impl<'a> Policy<'a> {
         self.members.get(group).is_some_and(|members| members.contains(&agent))
     }
 
-    /// The root's name for an owner's key.
+    /// The name that this root, or the one before it, has for an owner's key.
     pub(crate) fn owner_name(&self, key: KeyId) -> Option<AgentName> {
-        self.root.by_key(key).and_then(|owner| AgentName::parse(owner.name.as_str()).ok())
+        let owner = self.root.by_key(key).or_else(|| self.former?.by_key(key))?;
+        AgentName::parse(owner.name.as_str()).ok()
     }
 }
 
@@ -133,15 +141,23 @@ pub fn plan(policy: &Policy<'_>, subjects: impl IntoIterator<Item = Subject>) ->
     subjects.into_iter().filter_map(|subject| step(policy, subject)).collect()
 }
 
+/// A step for each secret, whether or not anybody gains or loses it: under a new root all are signed anew.
+pub fn plan_anew(policy: &Policy<'_>, subjects: impl IntoIterator<Item = Subject>) -> Vec<Step> {
+    subjects.into_iter().map(|subject| effect(policy, subject)).collect()
+}
+
 fn step(policy: &Policy<'_>, subject: Subject) -> Option<Step> {
+    let step = effect(policy, subject);
+    let same = step.group == step.fact.group && step.agents == step.fact.agents;
+    (step.reencrypt || !same).then_some(step)
+}
+
+fn effect(policy: &Policy<'_>, subject: Subject) -> Step {
     let Subject { fact, group, agents } = subject;
     let readers = policy.readers(&group, &agents);
     let before: BTreeSet<KeyId> = fact.recipients.iter().copied().collect();
     let after: BTreeSet<KeyId> = readers.ids().into_iter().collect();
     let reencrypt = before != after;
-    if !reencrypt && group == fact.group && agents == fact.agents {
-        return None;
-    }
     let owners = readers.recipients.len() - readers.agents.len();
     let named = |at: usize, key: KeyId| {
         let name = if at < owners { policy.owner_name(key)? } else { readers.agents[at - owners].clone() };
@@ -159,7 +175,7 @@ fn step(policy: &Policy<'_>, subject: Subject) -> Option<Step> {
         .into_iter()
         .filter(|exposure| !after.contains(&exposure.key))
         .collect();
-    Some(Step { group, agents, readers, reencrypt, gains, loses, fact })
+    Step { group, agents, readers, reencrypt, gains, loses, fact }
 }
 
 #[cfg(test)]

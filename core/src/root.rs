@@ -132,6 +132,11 @@ impl Root {
         Self { version: 1, root: 1, previous: None, owners: vec![owner] }
     }
 
+    /// The root of other owners that follows this one, whose file has `digest`.
+    pub(crate) fn successor(&self, digest: Digest, owners: Vec<Owner>) -> Self {
+        Self { version: 1, root: self.root + 1, previous: Some(digest), owners }
+    }
+
     /// The root that a pin remembers.
     pub(crate) fn of_pin(pin: &crate::trust::Pin) -> Self {
         Self { version: 1, root: pin.root, previous: None, owners: pin.owners.clone() }
@@ -175,6 +180,11 @@ impl Root {
     /// The owner with this signing key.
     pub fn signer(&self, key: &VerifyingKey) -> Option<&Owner> {
         self.owners.iter().find(|owner| owner.signing_key == *key)
+    }
+
+    /// The owner of that name.
+    pub fn owner(&self, name: &OwnerName) -> Option<&Owner> {
+        self.owners.iter().find(|owner| owner.name == *name)
     }
 
     /// The owner whose public key has this id.

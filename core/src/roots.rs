@@ -48,6 +48,16 @@ pub(crate) fn forward(folder: &Folder, pin: &Pin) -> Result<Option<Pin>> {
     }
 }
 
+/// Whether another root stands in the place of the one that is pinned: two owners made successors of one root, apart from
+/// each other, or somebody forged one. Root 1 makes the vault's id, so it needs no look.
+pub(crate) fn forked(folder: &Folder, pin: &Pin) -> Result<bool> {
+    if pin.root == 1 {
+        return Ok(false);
+    }
+    let found = folder.read(&layout::root(pin.root), limit::DOCUMENT)?;
+    Ok(found.is_some_and(|bytes| Digest::of(&bytes) != pin.digest))
+}
+
 /// Parses root `number`, whose signature was checked, as the successor of the root with digest `before`; `Err` says
 /// what is wrong.
 pub(crate) fn follow(number: u64, before: Digest, bytes: &[u8]) -> Result<Root, String> {
@@ -57,6 +67,15 @@ pub(crate) fn follow(number: u64, before: Digest, bytes: &[u8]) -> Result<Root, 
     } else {
         Err("it does not follow the root before it".into())
     }
+}
+
+/// Whether the root `number` with these bytes, which an owner is about to sign, is one that readers will follow; `Err`
+/// says why not.
+pub(crate) fn acceptable(number: u64, before: Digest, bytes: &[u8]) -> Result<(), String> {
+    if number > MAX_ROOTS {
+        return Err(format!("a chain has at most {MAX_ROOTS} roots"));
+    }
+    follow(number, before, bytes).map(drop)
 }
 
 /// Checks `roots/<number>.sig` over `bytes`.

@@ -18,6 +18,8 @@ pub enum Namespace {
     Manifest,
     /// `.meta` and `.gone`
     Secret,
+    /// An owner's card
+    Card,
     /// Git commits
     Git,
 }
@@ -29,6 +31,7 @@ impl Namespace {
             Namespace::Root => "agent-vault.root",
             Namespace::Manifest => "agent-vault.manifest",
             Namespace::Secret => "agent-vault.secret",
+            Namespace::Card => "agent-vault.card",
             Namespace::Git => "git",
         }
     }

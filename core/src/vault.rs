@@ -29,6 +29,7 @@ mod list;
 mod log;
 mod news;
 mod owner;
+mod owners;
 mod past;
 mod read;
 mod remerge;
@@ -49,6 +50,7 @@ pub use crate::merge::{Remark, driver};
 pub use list::{Listing, Row};
 pub use news::News;
 pub use owner::Owner;
+pub use owners::{MadeCard, OwnersChange, Rotated};
 pub use read::Secret;
 pub use restore::{Former, Restored};
 pub use sync::{Asking, SyncOptions, Synced, Travel};
@@ -71,7 +73,8 @@ pub struct Context {
     pub expected_owner: Option<String>,
     /// Read states older than those seen here, on purpose.
     pub allow_old: bool,
-    /// Trust another vault in the place of the one that the working copy held before, on purpose.
+    /// Trust another vault in the place of the one that the working copy held before, or another successor of a root, on
+    /// purpose.
     pub replace: bool,
 }
 
@@ -184,6 +187,8 @@ pub(crate) struct Remembered {
     pub bytes: Vec<u8>,
     pub metadata: Arc<Metadata>,
     pub digest: Digest,
+    /// Whether they lie in the work tree; else a journal is about to put them there.
+    pub placed: bool,
 }
 
 impl Trusted {
@@ -221,7 +226,10 @@ impl Vault {
         let id = VaultId::of(&first);
         let pinned = memory.pin(id)?;
         let known_pin = pinned.is_some();
+        let forked = pinned.as_ref().map_or(Ok(false), |pin| roots::forked(&folder, pin))?;
         let pin = match pinned {
+            Some(_) if forked && context.replace => (roots::from_first(&folder, &first)?, true),
+            Some(pin) if forked => return Err(fork(&folder, &pin)),
             Some(pin) => roots::forward(&folder, &pin)?.map_or((pin, false), |newer| (newer, true)),
             None => (roots::from_first(&folder, &first)?, true),
         };
@@ -235,6 +243,10 @@ impl Vault {
         let vault = Self::assemble(dir, folder, context, pin);
         if !known {
             vault.meet()?;
+        }
+        if forked {
+            // It was seen under the other root.
+            vault.memory().forget_seen(id)?;
         }
         if risen || place.is_none() {
             vault.remember(place.is_none());
@@ -363,6 +375,19 @@ pub fn find(dir: &Path, home: &Home) -> Result<PathBuf> {
 fn is_home(candidate: &Path, home: &Home) -> bool {
     candidate == home.dir()
         || home.dir().canonicalize().is_ok_and(|home| candidate.canonicalize().is_ok_and(|found| found == home))
+}
+
+/// What is told of two successors of one root.
+fn fork(folder: &Folder, pin: &Pin) -> Error {
+    let names: Vec<&str> = pin.owners.iter().map(|owner| owner.name.as_str()).collect();
+    Error::tampered(
+        folder.path(&layout::root(pin.root)),
+        format!(
+            "it is another root {} than the one that is known here (of {}): owners were changed twice, apart from each other, or it is forged; whose counts is for people to say (`agent-vault trust replace` takes this one)",
+            pin.root,
+            names.join(", ")
+        ),
+    )
 }
 
 /// Whether an identity proves to be the owner who signed root 1: `Some(false)` when root 1 names its key without a good proof.

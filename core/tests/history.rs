@@ -1,5 +1,5 @@
 //! History across a change of owners: what a former owner can still write, and what of it counts. The roots are made by
-//! hand with stock tools: no command of this version makes a second one.
+//! hand with stock tools, as somebody who has no use for this program's manners would.
 
 mod common;
 

@@ -15,6 +15,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         &["add-agent", "grant", "revoke", "list-agents", "remove-agent", "recover-agent", "restore-agent"],
     ),
     ("Many machines", &["sync"]),
+    ("Owners", &["owner", "add-owner", "remove-owner", "rotate-owner"]),
     ("History", &["log", "restore"]),
     ("Your repository", &["hook", "scan"]),
     ("Trust and audit", &["check", "verify", "whoami", "trust"]),

@@ -107,12 +107,17 @@ fn phrase(event: &Event) -> (String, Option<&str>, String) {
         Event::VaultRemoved => plain("REMOVED the vault".into()),
         Event::Root { number, added, removed, rekeyed } => {
             let part = |what: &str, names: &[String]| match names {
-                [] => String::new(),
-                names => format!("; {what} {}", few(names)),
+                [] => None,
+                names => Some(format!("{what} {}", few(names))),
             };
             let parts =
                 [part("added owner", added), part("removed owner", removed), part("new keys for owner", rekeyed)];
-            plain(format!("root {number}{}", parts.concat()))
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            plain(if parts.is_empty() {
+                format!("root {number}")
+            } else {
+                format!("{} (root {number})", parts.join("; "))
+            })
         }
         Event::AgentJoined { agent, key, groups } if groups.is_empty() => {
             plain(format!("agent {agent} joined (key {key})"))

@@ -2,6 +2,7 @@
 
 mod access;
 mod agents;
+mod card;
 mod check;
 mod completions;
 mod demo;
@@ -16,6 +17,7 @@ mod log;
 mod merge_driver;
 mod moving;
 mod old;
+mod owners;
 mod progress;
 mod recognise;
 mod restore;
@@ -56,6 +58,10 @@ pub fn run(app: &App) -> Outcome {
         Command::ListAgents(args) => agents::list(&setting, args),
         Command::RecoverAgent(args) => keys::recover(&setting, args),
         Command::RestoreAgent(args) => keys::restore(&setting, args),
+        Command::Owner(args) => card::run(&setting, args),
+        Command::AddOwner(args) => owners::add(&setting, args),
+        Command::RemoveOwner(args) => owners::remove(&setting, args),
+        Command::RotateOwner(args) => owners::rotate(&setting, args),
         Command::Grant(args) => access::grant(&setting, args),
         Command::Revoke(args) => access::revoke(&setting, args),
         Command::Check(args) => check::run(&setting, args),

@@ -5,6 +5,7 @@ use crate::app::{Trust, TrustCommand};
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::Setting;
+use agent_vault_core::trust::Pin;
 use agent_vault_core::{Context, FirstContact, Vault, trust, vault};
 use serde_json::json;
 
@@ -42,18 +43,20 @@ fn show(setting: &Setting, as_json: bool) -> Outcome {
     }
     let mut out = String::new();
     for vault in known {
-        let owners: Vec<&str> = vault.pin.owners.iter().map(|owner| owner.name.as_str()).collect();
-        out.push_str(&format!(
-            "{}\n  owner {} ({}), root {}\n",
-            vault.pin.vault,
-            vault.pin.fingerprint(),
-            owners.join(", "),
-            vault.pin.root
-        ));
+        out.push_str(&format!("{}\n{}", vault.pin.vault, owners(&vault.pin)));
         vault.places.iter().for_each(|place| out.push_str(&format!("  in {place}\n")));
     }
     output::print(&out)?;
     Ok(Code::Done)
+}
+
+/// Who owns a vault. The fingerprint that people compare is always that of the key which signed root 1.
+fn owners(pin: &Pin) -> String {
+    if let (1, [owner]) = (pin.root, pin.owners.as_slice()) {
+        return format!("  owner {} ({}), root 1\n", pin.fingerprint(), owner.name);
+    }
+    let each = pin.owners.iter().map(|owner| format!("  owner {} ({})\n", owner.name, owner.signing_key.fingerprint()));
+    format!("  first signed by {}, now root {}\n{}", pin.fingerprint(), pin.root, each.collect::<String>())
 }
 
 /// The setting's context, accepting the vault found here if its owner is the expected one.
@@ -74,7 +77,10 @@ fn add(setting: &Setting, owner: Option<&str>) -> Outcome {
 fn open(setting: &Setting, context: Context) -> Outcome {
     let vault = Vault::open(&setting.dir, context, None)?;
     crate::setting::tell(&vault);
-    output::print(&format!("trusted: vault {}, owner {}\n", vault.id(), fingerprint(&vault)))?;
+    let pin = vault.pin();
+    let names: Vec<&str> = pin.owners.iter().map(|owner| owner.name.as_str()).collect();
+    let now = if pin.root == 1 { String::new() } else { format!(", root {} of {}", pin.root, names.join(", ")) };
+    output::print(&format!("trusted: vault {}, owner {}{now}\n", vault.id(), fingerprint(&vault)))?;
     Ok(Code::Done)
 }
 

@@ -65,13 +65,26 @@ fn print_json(vault: &Vault, counts: Option<&Counts>, history: Option<&History>)
 
 fn print_counts(vault: &Vault, counts: &Counts) -> std::io::Result<()> {
     output::print(&format!(
-        "verified: {}, {}, {}, {} (owner {})\n",
+        "verified: {}, {}, {}, {} ({})\n",
         output::count(counts.roots as usize, "root"),
         output::count(counts.signatures, "signature"),
         output::count(counts.digests, "digest"),
         output::count(counts.recipient_sets, "recipient set"),
-        super::fingerprint(vault),
+        owners(vault),
     ))
+}
+
+/// Who could have signed what was verified.
+fn owners(vault: &Vault) -> String {
+    let pin = vault.pin();
+    match pin.owners.as_slice() {
+        [_] if pin.root == 1 => format!("owner {}", pin.fingerprint()),
+        owners => {
+            let names: Vec<&str> = owners.iter().map(|owner| owner.name.as_str()).collect();
+            let noun = if names.len() == 1 { "owner" } else { "owners" };
+            format!("{noun} {}; first signed by {}", names.join(", "), pin.fingerprint())
+        }
+    }
 }
 
 /// What is proven, and from where on.

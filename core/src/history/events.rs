@@ -2,9 +2,11 @@
 
 use super::chain::Chain;
 use super::document::{Doc, Record, same_value};
+use crate::digest::KeyId;
 use crate::manifest::Manifest;
 use crate::metadata::{Exposure, Metadata};
 use crate::name::{AgentName, SecretPath};
+use crate::root::Root;
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -78,31 +80,34 @@ pub enum Event {
     Unproven { file: String, reason: String },
 }
 
-/// What happened to one secret.
-pub(crate) fn secret(path: &SecretPath, old: Option<&Doc>, new: Option<&Doc>) -> Vec<Event> {
+/// What happened to one secret. The owners of `roots` are known by name.
+pub(crate) fn secret(path: &SecretPath, old: Option<&Doc>, new: Option<&Doc>, roots: &[&Root]) -> Vec<Event> {
     let name = path.to_string();
+    let renewed = old.is_some_and(|old| old.metadata().is_none());
     let old = old.and_then(Doc::metadata);
     match (old, new.map(|new| &new.record)) {
         (None, Some(Record::Meta(new))) => {
             let authorized_agents = texts(&new.authorized_agents);
             vec![Event::SecretAdded { secret: name, revision: new.revision, authorized_agents }]
         }
+        (None, Some(Record::Gone(_))) if renewed => vec![Event::Resigned { subject: name }],
         (_, Some(Record::Gone(gone))) => vec![Event::SecretRemoved { secret: name, revision: gone.revision }],
         (Some(_), None) => {
             vec![Event::Unproven { file: name, reason: "it vanished, and no signed tombstone took its place".into() }]
         }
         (None, None) => Vec::new(),
-        (Some(old), Some(Record::Meta(new))) => changes(name, old, new),
+        (Some(old), Some(Record::Meta(new))) => changes(name, old, new, roots),
     }
 }
 
-fn changes(secret: String, old: &Metadata, new: &Metadata) -> Vec<Event> {
+fn changes(secret: String, old: &Metadata, new: &Metadata, roots: &[&Root]) -> Vec<Event> {
     let (mut events, revision) = (Vec::new(), new.revision);
     if !same_value(old, new) {
         let (authorized_agents, exposed_to) = (texts(&new.authorized_agents), texts(&new.exposed_to));
         events.push(Event::NewValue { secret: secret.clone(), revision, authorized_agents, exposed_to });
     } else if old.recipients != new.recipients || old.digest != new.digest {
-        let (before, after) = (readers(old), readers(new));
+        let name = |key| owner_name(key, roots, &[old, new]);
+        let (before, after) = (old.readers(name), new.readers(name));
         let without = |these: &[Exposure], those: &[Exposure]| -> Vec<String> {
             these
                 .iter()
@@ -132,10 +137,12 @@ fn changes(secret: String, old: &Metadata, new: &Metadata) -> Vec<Event> {
     events
 }
 
-/// Readers by name; an owner's key has none here and is called `owner`.
-fn readers(metadata: &Metadata) -> Vec<Exposure> {
-    let owner = AgentName::parse("owner").ok();
-    metadata.readers(|_| owner.clone())
+/// What an owner's key is called in these roots, or where it is told as exposed.
+fn owner_name(key: KeyId, roots: &[&Root], told: &[&Metadata]) -> Option<AgentName> {
+    let owner = roots.iter().find_map(|root| root.by_key(key));
+    let named = owner.and_then(|owner| AgentName::parse(owner.name.as_str()).ok());
+    let mut exposed = told.iter().flat_map(|metadata| &metadata.exposed_to);
+    named.or_else(|| exposed.find(|exposure| exposure.key == key).map(|exposure| exposure.name.clone()))
 }
 
 /// What happened to the manifest.
@@ -180,7 +187,8 @@ pub(crate) fn manifest(old: Option<&Manifest>, new: &Manifest) -> Vec<Event> {
     if old.settings != new.settings {
         events.push(Event::SettingsChanged);
     }
-    if events.is_empty() {
+    // Under a new root it is signed anew, and that root is what happened.
+    if events.is_empty() && old.root == new.root {
         events.push(Event::Resigned { subject: "the manifest".into() });
     }
     events

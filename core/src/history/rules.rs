@@ -30,10 +30,7 @@ pub(crate) fn secret(new: Option<&Doc>, olds: &[&Doc]) -> Result<Fit, String> {
     let next = 1 + replaced.iter().map(|old| old.number()).max().unwrap_or(0);
     let metas: Vec<&Metadata> = replaced.iter().filter_map(|old| old.metadata()).collect();
     match &new.record {
-        // A merge of two removals continues both.
-        Record::Gone(_) if metas.is_empty() && replaced.len() < 2 => {
-            Err("it is a tombstone of a secret that was not there".into())
-        }
+        Record::Gone(_) if replaced.is_empty() => Err("it is a tombstone of a secret that was not there".into()),
         Record::Meta(metadata) if metas.is_empty() => {
             let created = metadata.revision == next && metadata.value_revision == next;
             Ok(Fit { after, moved: !created })

@@ -1,12 +1,14 @@
 //! Documents: one text each, and the text decides.
 
+use crate::card::Card;
+use crate::crypto;
 use crate::digest::Digest;
 use crate::manifest::Manifest;
-use crate::metadata::{Metadata, Tombstone};
+use crate::metadata::{Metadata, Tombstone, split_signed};
 use crate::name::SecretPath;
 use crate::policy::Policy;
 use crate::root::{Owner, Root, VaultId};
-use crate::signing::VerifyingKey;
+use crate::signing::{Namespace, VerifyingKey};
 use crate::trust::{Mark, Pin, Place, Seen};
 use crate::yaml::{self, Document};
 use std::fmt::Debug;
@@ -36,6 +38,17 @@ pub fn root(input: &[u8]) {
         assert_eq!(root.signer(&owner.signing_key), Some(owner), "two owners with one key");
     }
     assert_eq!(root.owner_pub().lines().count(), 1);
+}
+
+/// A card is what its bytes say, and counts only whole: as the key that it names signed it.
+pub fn card(input: &[u8]) {
+    canonical::<Card>(input);
+    let Ok(card) = Card::parse(input) else { return };
+    let (body, signature) = split_signed(input).expect("a card without a signature was accepted");
+    assert_eq!(canonical::<Card>(body).as_ref(), Some(&card));
+    assert_eq!(signature.signer(Namespace::Card, body).as_ref(), Ok(&card.signing_key));
+    assert_eq!(card.public_key.is_native(), card.proof.is_some());
+    assert!(crypto::stanza_count(&card.escrow()).is_some_and(|count| count > 0));
 }
 
 /// A manifest is what its bytes say, counts for its own vault and root only, and gives every group readers, each once.
@@ -91,8 +104,9 @@ pub fn metadata(input: &[u8]) {
     assert_eq!(found, document);
     assert!(Metadata::parse(input, document.vault, &another(&document.name)).is_err(), "accepted under another name");
     let readers = found.readers(|_| None);
-    let agents: Vec<_> = readers.iter().map(|reader| &reader.name).collect();
-    assert_eq!(agents, found.authorized_agents.iter().collect::<Vec<_>>());
+    assert_eq!(readers.iter().map(|reader| reader.key).collect::<Vec<_>>(), found.recipients, "a key is left out");
+    let agents = readers.iter().skip(found.recipients.len() - found.authorized_agents.len());
+    assert!(agents.map(|reader| &reader.name).eq(&found.authorized_agents));
     assert_eq!(found.rotation_due(), !found.exposed_to.is_empty());
 }
 

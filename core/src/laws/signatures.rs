@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 
 /// What the genuine signature of these laws is over.
 const MESSAGE: &[u8] = b"version: 1\nname: a/b\n";
-const PURPOSES: [Namespace; 4] = [Namespace::Root, Namespace::Manifest, Namespace::Secret, Namespace::Git];
+const PURPOSES: [Namespace; 5] =
+    [Namespace::Root, Namespace::Manifest, Namespace::Secret, Namespace::Card, Namespace::Git];
 
 /// A key that everybody knows, and its signature over [`MESSAGE`]. Ed25519 signs the same text the same way each time.
 fn genuine() -> &'static (VerifyingKey, Signature) {

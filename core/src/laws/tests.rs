@@ -47,6 +47,7 @@ fn the_corpora_reach_what_the_laws_are_about() {
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     accepted("root", &|bytes| crate::root::Root::parse(bytes).is_ok());
+    accepted("card", &|bytes| crate::card::Card::parse(bytes).is_ok());
     accepted("manifest", &|bytes| crate::yaml::parse::<crate::manifest::Manifest>(bytes).is_ok());
     accepted("metadata", &|bytes| crate::yaml::parse::<crate::metadata::Metadata>(bytes).is_ok());
     accepted("tombstone", &|bytes| crate::yaml::parse::<crate::metadata::Tombstone>(bytes).is_ok());

@@ -14,7 +14,7 @@ const GROUPS: [&str; 4] = ["g0", "g1", "g2", "g3"];
 /// Keys are slow to make and any will do.
 fn keys() -> &'static [Recipient] {
     static KEYS: OnceLock<Vec<Recipient>> = OnceLock::new();
-    KEYS.get_or_init(|| (0..12).map(|_| Recipient::of_x25519(&age::x25519::Identity::generate())).collect())
+    KEYS.get_or_init(|| (0..15).map(|_| Recipient::of_x25519(&age::x25519::Identity::generate())).collect())
 }
 
 fn root() -> &'static Root {
@@ -23,6 +23,21 @@ fn root() -> &'static Root {
         let signing_key = SigningKey::generate("").unwrap().verifying_key();
         Root::first(Owner { name: "eric".parse().unwrap(), public_key: keys()[0].clone(), signing_key, proof: None })
     })
+}
+
+/// A root of the owners in a bit field: eric, whose key is 0, and those with the keys from 12 on.
+fn root_of(number: u64, bits: u8) -> Root {
+    let all = [("eric", 0), ("mara", 12), ("bob", 13), ("eve", 14)];
+    let owners = all.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, (name, key))| Owner {
+        name: name.parse().unwrap(),
+        public_key: keys()[*key].clone(),
+        // Policy does not look at it.
+        signing_key: root().owners[0].signing_key.clone(),
+        proof: None,
+    });
+    let mut root = root().successor(crate::digest::Digest::of(b""), owners.collect());
+    root.root = number;
+    root
 }
 
 fn vault() -> VaultId {
@@ -116,8 +131,8 @@ fn a_plan_gives_an_owner_back_what_was_sealed_without_one() {
     secret.recipients = vec![keys()[11].id(), keys()[1].id()];
     let steps = plan(&policy, [Subject::unchanged(secret)]);
     assert_eq!(steps[0].gains, [exposure(AgentName::parse("eric").unwrap(), 0)]);
-    // Whose the other key is, the root does not say (G1).
-    assert!(steps[0].loses.is_empty(), "{:?}", steps[0].loses);
+    // Whose the other key is, no root says; it is told all the same.
+    assert_eq!(steps[0].loses, [exposure(AgentName::parse("owner").unwrap(), 11)]);
 }
 
 #[test]
@@ -213,6 +228,32 @@ proptest! {
             let now: BTreeSet<KeyId> = secret.recipients.iter().copied().collect();
             let exposed: BTreeSet<KeyId> = secret.exposed_to.iter().map(|exposure| exposure.key).collect();
             prop_assert_eq!(exposed, &ever - &now);
+        }
+    }
+
+    #[test]
+    fn d0_of_owners_too_exactly_the_keys_are_exposed_and_each_by_its_owners_name(
+        history in prop::collection::vec((membership_sets(), 1u8..16), 2..6)
+    ) {
+        let roots: Vec<Root> = (1..).zip(&history).map(|(number, (_, bits))| root_of(number, *bits)).collect();
+        let first = manifest(&history[0].0);
+        let mut secret = sealed(0, 0, vec![], &Policy::new(&roots[0], &first));
+        let mut ever: BTreeSet<KeyId> = secret.recipients.iter().copied().collect();
+        for (roots, (bits, _)) in roots.windows(2).zip(&history[1..]) {
+            let manifest = manifest(bits);
+            let policy = Policy::new(&roots[1], &manifest).in_place_of(&roots[0]);
+            let [step] = plan_anew(&policy, [Subject::unchanged(secret.clone())]).try_into().unwrap();
+            secret = applied(&step);
+            ever.extend(&secret.recipients);
+            let now: BTreeSet<KeyId> = secret.recipients.iter().copied().collect();
+            let exposed: BTreeSet<KeyId> = secret.exposed_to.iter().map(|exposure| exposure.key).collect();
+            prop_assert_eq!(exposed, &ever - &now);
+        }
+        let everybody = root_of(1, 15);
+        for exposure in &secret.exposed_to {
+            if let Some(owner) = everybody.by_key(exposure.key) {
+                prop_assert_eq!(owner.name.as_str(), exposure.name.as_str());
+            }
         }
     }
 }

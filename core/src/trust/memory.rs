@@ -128,6 +128,11 @@ impl<'a> Memory<'a> {
         files.filter_map(|file| load_unflushed(&file).transpose()).collect()
     }
 
+    /// Forgets what was seen of a vault, but not the vault itself.
+    pub(crate) fn forget_seen(&self, vault: VaultId) -> Result<()> {
+        ["seen", "marks"].into_iter().try_for_each(|name| remove_folder(self.home.vault(vault).join(name)))
+    }
+
     /// Remembers a state of a secret, if it is newer than what was seen. Not flushed to disk: a lost mark is a fresh
     /// machine's view, never a wrong one.
     pub(crate) fn raise_seen(&self, vault: VaultId, found: &Seen) -> Result<()> {
@@ -180,7 +185,10 @@ pub fn forget_vault(home: &Home, vault: VaultId) -> Result<()> {
             remove(&entry.path())?;
         }
     }
-    let dir = home.vault(vault);
+    remove_folder(home.vault(vault))
+}
+
+fn remove_folder(dir: PathBuf) -> Result<()> {
     match std::fs::remove_dir_all(&dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::Io { action: "remove", path: dir, source: error })

@@ -65,13 +65,17 @@ pub(super) const SETTING_ASIDE: [End; 3] = [End::KeepStage, End::KeepJournal, En
 ///
 /// New files come first, the tombstone before the pair it replaces: a reader never finds a name with nothing behind it.
 /// Files go from the last to the first: a `.meta` before its `.enc`, or a reader would find metadata without a ciphertext.
+/// A root that follows another comes before all: what stands under it is found in the journal until it is in place.
 /// Root 1 comes last: with it a vault of 0.1.0 becomes a signed one, and until all else is in place it is read as what it
 /// was.
 pub(super) fn finishing(files: &[Target]) -> Vec<End> {
     let (new, gone): (Vec<usize>, Vec<usize>) = (0..files.len()).partition(|at| files[*at].new.is_some());
     let first_root = layout::root(1);
     let (first, others): (Vec<usize>, Vec<usize>) = new.into_iter().partition(|at| files[*at].path == first_root);
-    let steps = others.into_iter().map(End::Put).chain(gone.into_iter().rev().map(End::Remove));
+    let first_sig = layout::root_sig(1);
+    let follows = |path: &str| path.starts_with("roots/") && path != first_sig;
+    let (roots, others): (Vec<usize>, Vec<usize>) = others.into_iter().partition(|at| follows(&files[*at].path));
+    let steps = roots.into_iter().chain(others).map(End::Put).chain(gone.into_iter().rev().map(End::Remove));
     let steps = [End::FlushBranch].into_iter().chain(steps).chain(first.into_iter().map(End::Put));
     steps.chain([End::Index, End::Close, End::Clear]).collect()
 }
@@ -120,5 +124,24 @@ pub(super) mod made {
         let done = act();
         WATCHER.set(None);
         done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_root_comes_before_what_stands_under_it_and_the_first_one_after() {
+        let new = || {
+            Some(super::super::journal::New { digest: crate::digest::Digest::of(b""), stage: 0, blob: String::new() })
+        };
+        let order = |paths: &[&str]| -> Vec<usize> {
+            let target = |path: &&str| Target { path: (*path).to_owned(), old: None, new: new() };
+            let files: Vec<Target> = paths.iter().map(target).collect();
+            finishing(&files).iter().filter_map(|step| if let End::Put(at) = step { Some(*at) } else { None }).collect()
+        };
+        assert_eq!(order(&["manifest.yaml", "roots/2.sig", "roots/2.yaml", "secrets/a/b.meta"]), [1, 2, 0, 3]);
+        assert_eq!(order(&["manifest.yaml", "roots/1.sig", "roots/1.yaml", "secrets/a/b.meta"]), [0, 1, 3, 2]);
     }
 }

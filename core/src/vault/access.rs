@@ -159,7 +159,7 @@ impl Session<'_> {
     /// committed and not there is an error: a revocation would pass it by.
     pub(super) fn all(&self) -> Result<Vec<Metadata>> {
         let all = self.vault.all_metadata(&self.trusted)?;
-        self.require_committed(&all.iter().map(|(metadata, _)| &metadata.name).collect())?;
+        self.require_committed(layout::Part::Meta, &all.iter().map(|(metadata, _)| &metadata.name).collect())?;
         all.into_par_iter()
             .map(|(metadata, digest)| {
                 let seen = Seen { name: metadata.name.clone(), revision: metadata.revision, digest };
@@ -168,11 +168,11 @@ impl Session<'_> {
             .collect()
     }
 
-    /// Refuses when a committed secret is not among those that were found.
-    fn require_committed(&self, found: &BTreeSet<&SecretPath>) -> Result<()> {
+    /// Refuses when a committed secret (or tombstone) is not among those that were found.
+    pub(super) fn require_committed(&self, part: layout::Part, found: &BTreeSet<&SecretPath>) -> Result<()> {
         let committed = self.committed()?;
         let mut secrets = committed.keys().filter_map(|path| layout::parse_secret(path));
-        match secrets.find(|(path, part)| *part == layout::Part::Meta && !found.contains(path)) {
+        match secrets.find(|(path, other)| *other == part && !found.contains(path)) {
             None => Ok(()),
             Some((path, _)) => Err(Error::Conflict {
                 message: format!("{path} is committed and its files are not there: nothing was changed"),
@@ -203,11 +203,22 @@ impl Session<'_> {
         progress: Progress<'_>,
     ) -> Result<AccessChange> {
         let steps = policy::plan(&self.policy(), subjects);
-        let change = AccessChange::of(&steps);
+        self.conclude_steps(&steps, message, dry_run, progress)
+    }
+
+    /// The same for what is planned already.
+    pub(super) fn conclude_steps(
+        self,
+        steps: &[Step],
+        message: &str,
+        dry_run: bool,
+        progress: Progress<'_>,
+    ) -> Result<AccessChange> {
+        let change = AccessChange::of(steps);
         if dry_run {
             return Ok(change);
         }
-        self.apply(&steps, progress)?;
+        self.apply(steps, progress)?;
         let commit = self.commit(message)?;
         Ok(AccessChange { commit: Some(commit), ..change })
     }

@@ -7,10 +7,11 @@ use crate::escrow;
 use crate::home;
 use crate::identity::{Identities, KeyHints};
 use crate::layout;
-use crate::manifest::Agent;
+use crate::manifest::{Agent, Manifest};
 use crate::name::{AgentName, GroupName, nearest};
 use crate::policy::Subject;
 use crate::recipient::Recipient;
+use crate::root::Root;
 use crate::time::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -162,7 +163,7 @@ impl Owner<'_> {
     /// Stages the escrow of a key, and then writes its file: nothing that can fail before the commit comes after it.
     fn hand_out(&self, session: &super::session::Session<'_>, name: &AgentName, key: &Identities) -> Result<PathBuf> {
         let hints = self.hints(name);
-        let sealed = escrow::seal_agent_key(key, &hints, &session.trusted.root, &self.vault.context.prompt)?;
+        let sealed = escrow::seal_agent_key(key, &hints, &session.root, &self.vault.context.prompt)?;
         session.put(&layout::agent_escrow(name), &sealed)?;
         let file = self.vault.context.home.free_agent_key(name, &first_recipient(key).id().to_string());
         home::create_private(&file, key.to_key_file(&hints).expose())?;
@@ -193,20 +194,24 @@ impl super::session::Session<'_> {
         {
             return Err(Error::Exists { what: "agent", name: agent.name.to_string(), detail: String::new() });
         }
-        let Some(key) = key else { return Ok(()) };
-        let agents = self.manifest.agents.iter().map(|agent| (agent.name.as_str(), &agent.public_key));
-        let owners = self.trusted.root.owners.iter().map(|owner| (owner.name.as_str(), &owner.public_key));
-        match agents.chain(owners).find(|(_, other)| *other == key) {
-            Some((holder, _)) => {
-                Err(Error::Exists { what: "key", name: key.id().to_string(), detail: format!("it is {holder}'s") })
-            }
-            None => Ok(()),
+        key.map_or(Ok(()), |key| require_nobodys(key, &self.root, &self.manifest))
+    }
+}
+
+/// Refuses a key that an agent or an owner has: each key is one party's.
+pub(super) fn require_nobodys(key: &Recipient, root: &Root, manifest: &Manifest) -> Result<()> {
+    let agents = manifest.agents.iter().map(|agent| (agent.name.as_str(), &agent.public_key));
+    let owners = root.owners.iter().map(|owner| (owner.name.as_str(), &owner.public_key));
+    match agents.chain(owners).find(|(_, other)| *other == key) {
+        Some((holder, _)) => {
+            Err(Error::Exists { what: "key", name: key.id().to_string(), detail: format!("it is {holder}'s") })
         }
+        None => Ok(()),
     }
 }
 
 /// The recipient of a key that was just made.
-fn first_recipient(key: &Identities) -> Recipient {
+pub(super) fn first_recipient(key: &Identities) -> Recipient {
     let Some(recipient) = key.recipients().next() else { unreachable!("a generated key has a recipient") };
     recipient.clone()
 }

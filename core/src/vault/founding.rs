@@ -2,6 +2,7 @@
 //! `upgrade` have in common.
 
 use super::{Context, Vault};
+use crate::card::NewOwner;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::escrow;
@@ -13,7 +14,7 @@ use crate::name::OwnerName;
 use crate::prompt::Prompt;
 use crate::recipient::Recipient;
 use crate::repo::Repo;
-use crate::root::{Owner, Proof, Root, VaultId};
+use crate::root::{Root, VaultId};
 use crate::roots;
 use crate::signing::{Namespace, SigningKey};
 use crate::trust::Mark;
@@ -32,10 +33,8 @@ pub(super) struct Founding {
 impl Founding {
     /// A first root of one owner, whose key among `identities` is `recipient`, with a new signing key.
     pub fn new(owner: OwnerName, identities: &Identities, recipient: &Recipient) -> Result<Self> {
-        let signing = SigningKey::generate(&format!("agent-vault {owner}"))?;
-        let signing_key = signing.verifying_key();
-        let proof = identities.prove(recipient, signing_key.as_str().as_bytes()).map(Proof);
-        let root = Root::first(Owner { name: owner.clone(), public_key: recipient.clone(), signing_key, proof });
+        let NewOwner { owner: first, signing } = NewOwner::new(owner.clone(), identities, recipient)?;
+        let root = Root::first(first);
         let id = VaultId::of(root.render().as_bytes());
         Ok(Self { owner, signing, root, id })
     }

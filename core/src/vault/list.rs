@@ -73,7 +73,19 @@ impl Vault {
     /// # Errors
     /// Those of the folder itself; a single broken file does not hide the others ([`Listing::broken`]).
     pub fn list(&self, group: Option<&GroupName>) -> Result<Listing> {
-        let trusted = self.current()?;
+        // Read while the root rose, it may be broken under the old one only.
+        let mut trusted = self.current()?;
+        loop {
+            let listing = self.list_under(&trusted, group)?;
+            let now = self.current()?;
+            if listing.broken.is_empty() || now.pin.root == trusted.pin.root {
+                return Ok(listing);
+            }
+            trusted = now;
+        }
+    }
+
+    fn list_under(&self, trusted: &Trusted, group: Option<&GroupName>) -> Result<Listing> {
         let mut cache = Cache::load(&self.context.home, self.id, &self.dir, trusted.pin.digest);
         let Scan { files, planted } = scan(&self.folder)?;
         let mut kept = Vec::with_capacity(files.len());
@@ -86,7 +98,7 @@ impl Vault {
         }
         let changed = !fresh.is_empty() || !cache.is_empty();
         let mut listing = Listing { broken: planted, ..Listing::default() };
-        for (stamp, found) in parallel::map(fresh, |(path, stamp)| (stamp, self.listed(&path, &trusted))) {
+        for (stamp, found) in parallel::map(fresh, |(path, stamp)| (stamp, self.listed(&path, trusted))) {
             match found {
                 Ok(found) => kept.extend(found.map(|metadata| (stamp, Row::of(&metadata)))),
                 Err(error) => listing.broken.push(error),
@@ -110,8 +122,9 @@ impl Vault {
     /// # Errors
     /// The first broken file.
     pub fn secrets(&self) -> Result<Vec<Metadata>> {
-        let trusted = self.current()?;
-        paths(&self.folder)?.par_iter().filter_map(|path| self.listed(path, &trusted).transpose()).collect()
+        self.under_root(|trusted| {
+            paths(&self.folder)?.par_iter().filter_map(|path| self.listed(path, trusted).transpose()).collect()
+        })
     }
 
     /// The verified metadata of a secret that a folder listed; none when it was properly removed since.
@@ -131,7 +144,14 @@ impl Vault {
             name: path.to_string(),
             near: None,
         })?;
-        Ok((self.verify_metadata(path, &bytes, trusted)?, Digest::of(&bytes)))
+        match self.verify_metadata(path, &bytes, trusted) {
+            Ok(metadata) => Ok((metadata, Digest::of(&bytes))),
+            Err(error) => {
+                let verify = |new: &[u8]| self.verify_metadata(path, new, trusted);
+                let (bytes, metadata, _) = self.in_its_place(&relative, &bytes, verify).ok_or(error)?;
+                Ok((metadata, Digest::of(&bytes)))
+            }
+        }
     }
 
     /// Every secret's verified metadata; the first broken file is an error.

@@ -10,6 +10,7 @@ use crate::layout;
 use crate::metadata::Metadata;
 use crate::name::SecretPath;
 use crate::repo::{Commit, Differences, Repo, SecretFiles};
+use crate::root::Root;
 use crate::time::Timestamp;
 use git2::Oid;
 use rayon::prelude::*;
@@ -95,7 +96,9 @@ fn told(past: &Past<'_>, repo: &Repo, traced: &Traced) -> Result<LogEntry> {
         (Ok(Some(doc)), Some(from)) => {
             vec![Event::Moved { from: from.to_string(), secret: traced.name.to_string(), revision: doc.number() }]
         }
-        (Ok(doc), None | Some(_)) => events::secret(&traced.name, traced.before.as_ref(), doc.as_ref()),
+        (Ok(doc), None | Some(_)) => {
+            events::secret(&traced.name, traced.before.as_ref(), doc.as_ref(), &[&traced.chain.root])
+        }
     };
     let signature = past.signature(repo, traced.commit, &traced.chain.root)?;
     let revision = traced.doc.as_ref().ok().and_then(Option::as_ref).map(|doc| doc.revision(&traced.name));
@@ -171,6 +174,7 @@ fn happened(
         events.push(Event::Merged { documents });
     }
     events.extend(policy(past, repo, tree, chain, signed.first(), &changed)?);
+    let roots: Vec<&Root> = signed.iter().map(|(_, old)| &old.root).chain([&chain.root]).collect();
     let (mut changes, mut arrived, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for (path, change) in &changed.secrets {
         let old = judged(past.document(repo, path, &change.old, None))?.ok().flatten();
@@ -181,7 +185,7 @@ fn happened(
                 continue;
             }
         };
-        changes.extend(events::secret(path, old.as_ref(), new.as_ref()));
+        changes.extend(events::secret(path, old.as_ref(), new.as_ref(), &roots));
         let (before, now) = (old.as_ref().and_then(Doc::metadata), new.as_ref().and_then(Doc::metadata));
         match (before, now) {
             (None, Some(new)) => arrived.push((new.clone(), old.as_ref().map_or(0, Doc::number))),

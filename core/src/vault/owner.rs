@@ -4,7 +4,9 @@ use super::Vault;
 use crate::error::{Error, Result};
 use crate::escrow;
 use crate::identity::Identities;
+use crate::layout;
 use crate::name::OwnerName;
+use crate::root::{self, Proof};
 use crate::signing::SigningKey;
 
 /// An owner at work. The signing key is wiped when this is dropped.
@@ -28,10 +30,23 @@ impl Vault {
         let candidates = owners.iter().filter(|owner| identities.has_unknown() || known.contains(&&owner.public_key));
         for owner in candidates {
             if let Some(key) = escrow::open_signing_key(&self.folder, owner, identities)? {
+                self.check_proof(trusted.root.root, owner, identities)?;
                 return Ok(Owner { vault: self, identities, name: owner.name.clone(), key });
             }
         }
         Err(Error::NotOwner { keys: identities.describe() })
+    }
+
+    /// Refuses a signing key that somebody else made for an owner's native key: it would sign in the owner's name.
+    fn check_proof(&self, number: u64, owner: &root::Owner, identities: &Identities) -> Result<()> {
+        let made = identities.prove(&owner.public_key, owner.signing_key.as_str().as_bytes()).map(Proof);
+        if made.is_none() || made == owner.proof {
+            return Ok(());
+        }
+        Err(Error::tampered(
+            self.folder.path(&layout::root(number)),
+            "it names your key with a signing key that you did not make: somebody else can sign in your name",
+        ))
     }
 }
 

@@ -70,15 +70,16 @@ impl Vault {
     /// [`Error::NotFound`]; [`Error::Tampered`], [`Error::Rollback`] or [`Error::Diverged`], naming the file;
     /// [`Error::NotAuthorized`] when no identity is among the recipients; [`Error::Corrupt`] for anything else.
     pub fn get(&self, path: &SecretPath, identities: &Identities) -> Result<Secret> {
-        let trusted = self.current()?;
-        let pair = self.newest(|| {
-            let pair = self.pair(path, &trusted)?;
-            let found = Seen { name: path.clone(), revision: pair.metadata.revision, digest: pair.digest };
-            let checked = match pair.placed {
-                true => self.check_age(Part::Meta, found),
-                false => self.compare_age(Part::Meta, &found).map(drop),
-            };
-            checked.map(|()| pair)
+        let pair = self.under_root(|trusted| {
+            self.newest(|| {
+                let pair = self.pair(path, trusted)?;
+                let found = Seen { name: path.clone(), revision: pair.metadata.revision, digest: pair.digest };
+                let checked = match pair.placed {
+                    true => self.check_age(Part::Meta, found),
+                    false => self.compare_age(Part::Meta, &found).map(drop),
+                };
+                checked.map(|()| pair)
+            })
         });
         let pair = self.or_elsewhere(path, pair)?;
         let enc = || self.folder.path(&layout::secret(path, Part::Enc));
@@ -115,12 +116,34 @@ impl Vault {
     /// # Errors
     /// As [`Vault::get`].
     pub fn metadata(&self, path: &SecretPath) -> Result<Arc<Metadata>> {
-        let trusted = self.current()?;
-        self.newest(|| {
-            let Some(found) = self.read_metadata(path, &trusted)? else { return Err(self.absent(path, &trusted)) };
-            let seen = Seen { name: path.clone(), revision: found.metadata.revision, digest: found.digest };
-            self.check_age(Part::Meta, seen).map(|()| found.metadata.clone())
+        self.under_root(|trusted| {
+            self.newest(|| {
+                let Some(found) = self.read_metadata(path, trusted)? else { return Err(self.absent(path, trusted)) };
+                let seen = Seen { name: path.clone(), revision: found.metadata.revision, digest: found.digest };
+                let checked = match found.placed {
+                    true => self.check_age(Part::Meta, seen),
+                    false => self.compare_age(Part::Meta, &seen).map(drop),
+                };
+                checked.map(|()| found.metadata.clone())
+            })
         })
+    }
+
+    /// Reads under the root in force; where that fails and there is a newer root by now, once more under that one: what was
+    /// found may stand under it.
+    pub(super) fn under_root<T>(&self, read: impl Fn(&Trusted) -> Result<T>) -> Result<T> {
+        let mut trusted = self.current()?;
+        loop {
+            let found = read(&trusted);
+            if !matches!(found, Err(Error::Tampered { .. })) {
+                return found;
+            }
+            let now = self.current()?;
+            if now.pin.root == trusted.pin.root {
+                return found;
+            }
+            trusted = now;
+        }
     }
 
     /// Looks again before it says that something is old: a writer may have replaced it, and its mark have risen, since
@@ -142,8 +165,7 @@ impl Vault {
     /// # Errors
     /// [`Error::Tampered`], [`Error::Rollback`], [`Error::Diverged`].
     pub fn manifest(&self) -> Result<Manifest> {
-        let trusted = self.current()?;
-        self.manifest_with_digest(&trusted).map(|(manifest, _)| manifest)
+        self.under_root(|trusted| self.manifest_with_digest(trusted)).map(|(manifest, _)| manifest)
     }
 
     /// The verified manifest and the digest of its file.
@@ -172,7 +194,8 @@ impl Vault {
                 }),
                 None => Err(error),
             };
-            if found.is_ok() || start.elapsed() >= patience {
+            let risen = || self.current().is_ok_and(|now| now.pin.root != trusted.pin.root);
+            if found.is_ok() || start.elapsed() >= patience || risen() {
                 return found.map(|found| (found.manifest, found.digest));
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -230,14 +253,38 @@ impl Vault {
         {
             return Ok(Some(known.clone()));
         }
-        let metadata = match self.verify_metadata(path, &bytes, trusted) {
+        let (bytes, metadata, placed) = match self.verify_metadata(path, &bytes, trusted) {
+            Ok(metadata) => (bytes, metadata, true),
             Err(_) if !self.is_spelled(&relative) => return Ok(None),
-            other => Arc::new(other?),
+            Err(error) => {
+                self.in_its_place(&relative, &bytes, |new| self.verify_metadata(path, new, trusted)).ok_or(error)?
+            }
         };
-        let digest = Digest::of(&bytes);
-        let remembered = Arc::new(Remembered { root: trusted.pin.root, bytes, metadata, digest });
-        lock(&self.verified).insert(path.clone(), remembered.clone());
+        let (root, metadata, digest) = (trusted.pin.root, Arc::new(metadata), Digest::of(&bytes));
+        let remembered = Arc::new(Remembered { root, bytes, metadata, digest, placed });
+        if placed {
+            lock(&self.verified).insert(path.clone(), remembered.clone());
+        }
         Ok(Some(remembered))
+    }
+
+    /// What takes the place of a file that does not verify: under a new root that is what an unfinished change is about to
+    /// put there, or has put there since it was read. Its bytes, what they say, and whether they are in place.
+    pub(super) fn in_its_place<T>(
+        &self,
+        relative: &str,
+        bytes: &[u8],
+        verify: impl Fn(&[u8]) -> Result<T>,
+    ) -> Option<(Vec<u8>, T, bool)> {
+        let pending = self
+            .journal()
+            .and_then(Unfinished::made)
+            .and_then(|change| change.workshop.pending(&self.folder, &change.journal, relative, limit::DOCUMENT));
+        let now = self.folder.read(relative, limit::DOCUMENT).ok().flatten();
+        let new = pending.or_else(|| now.clone()).filter(|new| new != bytes)?;
+        let found = verify(&new).ok()?;
+        let placed = now.as_ref() == Some(&new);
+        Some((new, found, placed))
     }
 
     /// Verifies, then parses, the bytes of a `.meta`.
@@ -253,15 +300,21 @@ impl Vault {
     pub(crate) fn read_tombstone(&self, path: &SecretPath, trusted: &Trusted) -> Result<Option<(Tombstone, Digest)>> {
         let relative = layout::secret(path, Part::Gone);
         let Some(bytes) = self.folder.read(&relative, limit::DOCUMENT)? else { return Ok(None) };
-        let verified = metadata::split_signed(&bytes).and_then(|(body, signature)| {
-            signature.verify(Namespace::Secret, body, trusted.root.signing_keys())?;
-            Tombstone::parse(body, self.id, path)
-        });
-        if verified.is_err() && !self.is_spelled(&relative) {
-            return Ok(None);
+        let verify = |bytes: &[u8]| {
+            let verified = metadata::split_signed(bytes).and_then(|(body, signature)| {
+                signature.verify(Namespace::Secret, body, trusted.root.signing_keys())?;
+                Tombstone::parse(body, self.id, path)
+            });
+            verified.map_err(|reason| Error::tampered(self.folder.path(&relative), reason))
+        };
+        match verify(&bytes) {
+            Ok(gone) => Ok(Some((gone, Digest::of(&bytes)))),
+            Err(_) if !self.is_spelled(&relative) => Ok(None),
+            Err(error) => {
+                let (bytes, gone, _) = self.in_its_place(&relative, &bytes, verify).ok_or(error)?;
+                Ok(Some((gone, Digest::of(&bytes))))
+            }
         }
-        let gone = verified.map_err(|reason| Error::tampered(self.folder.path(&relative), reason))?;
-        Ok(Some((gone, Digest::of(&bytes))))
     }
 
     /// Whether a file has exactly this name: on a file system that ignores case, another spelling also opens it.
@@ -282,7 +335,7 @@ impl Vault {
             match ciphertext {
                 Some(ciphertext) if Digest::of(&ciphertext) == found.metadata.digest => {
                     let (metadata, digest) = (found.metadata.clone(), found.digest);
-                    return Ok(Pair { metadata, digest, ciphertext, placed: true });
+                    return Ok(Pair { metadata, digest, ciphertext, placed: found.placed });
                 }
                 other => {
                     if let Some(pair) = self.pair_from_journal(path, trusted) {

@@ -11,6 +11,8 @@ use crate::name::SecretPath;
 use crate::parallel;
 use crate::policy::{self, Policy, Readers, Step, Subject};
 use crate::repo::Repo;
+use crate::root::{self, Root};
+use crate::roots;
 use crate::secret::SecretBytes;
 use crate::signing::{Namespace, SigningKey};
 use crate::trust::{Mark, Seen};
@@ -26,7 +28,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct Session<'o> {
     owner: &'o Owner<'o>,
     pub(super) vault: &'o Vault,
+    /// What is read stands under this root.
     pub(super) trusted: Arc<Trusted>,
+    /// What is written stands under this one: the same, unless the change makes its successor.
+    pub(super) root: Root,
+    /// Signs what is written, where that is not the owner's key as it was.
+    key: Option<SigningKey>,
     pub(super) manifest: Manifest,
     manifest_digest: Digest,
     txn: Txn<'o>,
@@ -52,8 +59,9 @@ impl Owner<'_> {
         let (manifest, manifest_digest) = vault.manifest_with_digest(&trusted)?;
         vault.check_derived(&trusted.root, &manifest)?;
         txn.repo().protect_bytes()?;
+        let (root, key, seen) = (trusted.root.clone(), None, Mutex::default());
         let mut session =
-            Session { owner: self, vault, trusted, manifest, manifest_digest, txn, seen: Mutex::default(), foreign: false };
+            Session { owner: self, vault, trusted, root, key, manifest, manifest_digest, txn, seen, foreign: false };
         session.foreign = session.check_foreign_commits()?;
         Ok(session)
     }
@@ -127,7 +135,17 @@ impl<'o> Session<'o> {
 
     /// Who may read what, under the manifest of this session.
     pub(super) fn policy(&self) -> Policy<'_> {
-        Policy::new(&self.trusted.root, &self.manifest)
+        Policy::new(&self.root, &self.manifest).in_place_of(&self.trusted.root)
+    }
+
+    /// The owner at work.
+    pub(super) fn owner(&self) -> &'o Owner<'o> {
+        self.owner
+    }
+
+    /// What signs the change.
+    fn key(&self) -> &SigningKey {
+        self.key.as_ref().unwrap_or(&self.owner.key)
     }
 
     fn stage(&self) -> Stage<'_> {
@@ -159,12 +177,31 @@ impl<'o> Session<'o> {
             hint: "name each agent and each key once; nothing was changed".into(),
         })?;
         let text = next.render();
-        let signature = self.owner.key.sign(Namespace::Manifest, text.as_bytes())?.armored()?;
+        let signature = self.key().sign(Namespace::Manifest, text.as_bytes())?.armored()?;
         self.stage().put(layout::MANIFEST, text.as_bytes())?;
         self.stage().put(layout::MANIFEST_SIG, signature.as_bytes())?;
         self.manifest_digest = Digest::of(text.as_bytes());
         self.manifest = next;
         Ok(())
+    }
+
+    /// The root's successor takes its place: one of these owners, which the owner at work signs, as the last thing under the
+    /// old root. Under the new one `key` signs, if one is given.
+    pub(super) fn put_root(&mut self, owners: Vec<root::Owner>, key: Option<SigningKey>) -> Result<()> {
+        let next = self.root.successor(self.trusted.pin.digest, owners);
+        let text = next.render();
+        let refused = |reason| Error::Conflict {
+            message: format!("the next root would be one that nobody accepts: {reason}"),
+            hint: "name each owner and each key once; nothing was changed".into(),
+        };
+        roots::acceptable(next.root, self.trusted.pin.digest, text.as_bytes()).map_err(refused)?;
+        let signature = self.owner.key.sign(Namespace::Root, text.as_bytes())?.armored()?;
+        self.put(&layout::root(next.root), text.as_bytes())?;
+        self.put(&layout::root_sig(next.root), signature.as_bytes())?;
+        self.put(layout::OWNER_PUB, next.owner_pub().as_bytes())?;
+        self.put(layout::ALLOWED_SIGNERS, next.allowed_signers().as_bytes())?;
+        (self.root, self.key) = (next.clone(), key);
+        self.put_manifest(|manifest| manifest.stand_under(&next))
     }
 
     /// Stages one of the vault's plain files.
@@ -185,13 +222,17 @@ impl<'o> Session<'o> {
 
     /// Puts a signed tombstone in place of a secret.
     pub(super) fn bury(&self, metadata: &Metadata, digest: Digest) -> Result<()> {
-        let gone = Tombstone::of(metadata, digest);
+        self.put_tombstone(Tombstone::of(metadata, digest))?;
+        self.delete(&layout::secret(&metadata.name, Part::Meta))?;
+        self.delete(&layout::secret(&metadata.name, Part::Enc))
+    }
+
+    /// Signs and stages a tombstone.
+    pub(super) fn put_tombstone(&self, gone: Tombstone) -> Result<()> {
         let body = gone.render();
-        let signature = self.owner.key.sign(Namespace::Secret, body.as_bytes())?;
+        let signature = self.key().sign(Namespace::Secret, body.as_bytes())?;
         let bytes = metadata::join_signed(&body, &signature);
         self.put(&layout::secret(&gone.name, Part::Gone), &bytes)?;
-        self.delete(&layout::secret(&gone.name, Part::Meta))?;
-        self.delete(&layout::secret(&gone.name, Part::Enc))?;
         super::lock(&self.seen).push(Seen { name: gone.name, revision: gone.revision, digest: Digest::of(&bytes) });
         Ok(())
     }
@@ -215,7 +256,7 @@ impl<'o> Session<'o> {
         Sealer {
             vault: self.vault,
             owner: self.owner,
-            key: &self.owner.key,
+            key: self.key(),
             trusted: &self.trusted,
             stage: self.stage(),
             seen: &self.seen,
@@ -225,9 +266,12 @@ impl<'o> Session<'o> {
     /// Makes the change one signed commit, and remembers what is newest now. Returns the commit's id.
     pub(super) fn commit(self, message: &str) -> Result<String> {
         let mended = if self.foreign { self.mend()? } else { 0 };
-        let Session { owner, vault, manifest, manifest_digest, mut txn, seen, .. } = self;
+        let Session { owner, vault, key, manifest, manifest_digest, mut txn, seen, .. } = self;
+        let key = key.as_ref().unwrap_or(&owner.key);
         let before = txn.head().commit.map(|commit| commit.to_string());
-        let commit = txn.commit(&format!("agent-vault: {message}\n"), owner.name.as_str(), &owner.key)?;
+        let commit = txn.commit(&format!("agent-vault: {message}\n"), owner.name.as_str(), key)?;
+        // A new root is followed, and pinned, by whoever meets it next; the change is made, whatever comes of that.
+        let _ = vault.current();
         // Still under the lock: marks only rise.
         let memory = vault.memory();
         let tree = txn.repo().vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();

@@ -131,3 +131,20 @@ fn a_merge_names_one_parent_and_must_come_after_the_others() {
     let fit = secret(Some(&one), &[&ours, &theirs]).unwrap();
     assert_eq!(fit.after, vec![theirs.digest]);
 }
+
+#[test]
+fn a_tombstone_is_signed_anew_as_the_next_one_and_in_no_other_way() {
+    let first = draft(1, 1, &[]).meta();
+    let buried = gone(&first);
+    let renewed = |of: &Doc, by: u64| {
+        let Record::Gone(old) = &of.record else { panic!("no tombstone") };
+        let mut next = old.renewed(of.digest);
+        next.revision += by;
+        Doc { digest: Digest::of(next.render().as_bytes()), record: Record::Gone(next) }
+    };
+    assert_eq!(secret(Some(&renewed(&buried, 0)), &[&buried]), Ok(Fit::default()));
+    assert!(secret(Some(&renewed(&buried, 1)), &[&buried]).unwrap_err().contains("was to follow"));
+    assert!(secret(Some(&renewed(&renewed(&buried, 0), 0)), &[&buried]).unwrap_err().contains("names as its parent"));
+    assert!(secret(Some(&renewed(&buried, 0)), &[]).is_err());
+    assert!(secret(Some(&buried), &[&renewed(&buried, 0)]).unwrap_err().contains("went back"));
+}

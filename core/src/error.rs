@@ -246,6 +246,12 @@ pub enum Error {
         /// age's word.
         reason: String,
     },
+    /// A read that this vault wants recorded, and that could not be.
+    #[error("this vault lets nothing be read that is not recorded, and it cannot be recorded here: {reason}")]
+    Unrecorded {
+        /// Why not.
+        reason: String,
+    },
     /// The change is made but its last steps failed, of which the first is the flush of the moved branch; the next command
     /// finishes them.
     #[error("the change is saved, but its last step failed: {reason}")]
@@ -280,6 +286,7 @@ impl Error {
             | Error::Io { .. }
             | Error::Git { .. }
             | Error::Encrypt { .. }
+            | Error::Unrecorded { .. }
             | Error::Unfinished { .. } => Class::Other,
         }
     }
@@ -331,6 +338,9 @@ impl Error {
             Error::Io { .. } => "check the path, then try again".into(),
             Error::Git { .. } => "check the repository with `git status` and `git fsck`".into(),
             Error::Encrypt { .. } => "check the public keys with `agent-vault list-agents`".into(),
+            Error::Unrecorded { .. } => {
+                "make the folder writable, or set AGENT_VAULT_HOME to one that is; an owner can lift it with `agent-vault settings audit-required false`".into()
+            }
             Error::Unfinished { .. } => "run `agent-vault check`: it finishes the change".into(),
         }
     }

@@ -1,5 +1,6 @@
 //! A vault: the API that every face calls.
 
+use crate::audit;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
@@ -27,8 +28,10 @@ mod log;
 mod owner;
 mod past;
 mod read;
+mod recorded;
 mod restore;
 mod session;
+mod settings;
 mod spelling;
 mod upgrade;
 mod verify;
@@ -62,6 +65,8 @@ pub struct Context {
     pub allow_old: bool,
     /// Trust another vault in the place of the one that the working copy held before, on purpose.
     pub replace: bool,
+    /// What this process writes its log with; one for the process.
+    pub audit: Arc<audit::Log>,
 }
 
 impl Context {
@@ -75,6 +80,7 @@ impl Context {
             expected_owner: None,
             allow_old: false,
             replace: false,
+            audit: Arc::default(),
         }
     }
 
@@ -107,6 +113,11 @@ pub enum Notice {
     },
     /// This machine could not write down what it saw: it cannot tell a rollback next time.
     NotRemembered {
+        /// Why.
+        reason: String,
+    },
+    /// This machine's log does not say what this process reads and writes. Told once for the process.
+    NotRecorded {
         /// Why.
         reason: String,
     },

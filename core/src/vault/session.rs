@@ -17,9 +17,8 @@ use crate::trust::{Mark, Seen};
 use crate::txn::{Recovered, Stage, Txn, Wait};
 use crate::yaml::Document;
 use rayon::prelude::*;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// See the module.
 pub(super) struct Session<'o> {
@@ -31,11 +30,16 @@ pub(super) struct Session<'o> {
     txn: Txn<'o>,
     /// What to remember of secrets once the commit is made.
     seen: Mutex<Vec<Seen>>,
+    /// The commit, once it is made.
+    made: Made,
 }
 
+/// Where a session says which commit it made.
+pub(super) type Made = Arc<OnceLock<String>>;
+
 impl Owner<'_> {
-    /// Begins a change.
-    pub(super) fn begin(&self) -> Result<Session<'_>> {
+    /// Begins a change; [`Owner::write`] is how.
+    pub(super) fn begin(&self, made: Made) -> Result<Session<'_>> {
         let vault = self.vault;
         let repo = Repo::open(&vault.dir)?;
         let (txn, recovered) = Txn::begin(&vault.folder, repo, Wait::default())?;
@@ -48,7 +52,8 @@ impl Owner<'_> {
         let (manifest, manifest_digest) = vault.manifest_with_digest(&trusted)?;
         vault.check_derived(&trusted.root, &manifest)?;
         txn.repo().protect_bytes()?;
-        let session = Session { owner: self, vault, trusted, manifest, manifest_digest, txn, seen: Mutex::default() };
+        let session =
+            Session { owner: self, vault, trusted, manifest, manifest_digest, txn, seen: Mutex::default(), made };
         session.check_foreign_commits()?;
         Ok(session)
     }
@@ -208,8 +213,9 @@ impl<'o> Session<'o> {
 
     /// Makes the change one signed commit, and remembers what is newest now. Returns the commit's id.
     pub(super) fn commit(self, message: &str) -> Result<String> {
-        let Session { owner, vault, manifest, manifest_digest, mut txn, seen, .. } = self;
+        let Session { owner, vault, manifest, manifest_digest, mut txn, seen, made, .. } = self;
         let commit = txn.commit(&format!("agent-vault: {message}\n"), owner.name.as_str(), &owner.key)?;
+        let _ = made.set(commit.to_string());
         // Still under the lock: marks only rise.
         let memory = vault.memory();
         let tree = txn.repo().vault_tree(Some(commit))?.map(|oid| oid.to_string()).unwrap_or_default();

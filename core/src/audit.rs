@@ -15,6 +15,8 @@ mod line;
 mod log;
 mod process;
 mod read;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use book::Book;

@@ -246,6 +246,14 @@ pub enum Error {
         /// age's word.
         reason: String,
     },
+    /// This machine's log is not what was written.
+    #[error("{}: {reason}", .file.display())]
+    Altered {
+        /// The file.
+        file: PathBuf,
+        /// What was found.
+        reason: String,
+    },
     /// A read that this vault wants recorded, and that could not be.
     #[error("this vault lets nothing be read that is not recorded, and it cannot be recorded here: {reason}")]
     Unrecorded {
@@ -271,7 +279,9 @@ impl Error {
             | Error::TooLarge { .. } => Class::Usage,
             Error::VaultNotFound { .. } | Error::NotFound { .. } => Class::NotFound,
             Error::NotAuthorized { .. } | Error::NotOwner { .. } => Class::NotAuthorized,
-            Error::Tampered { .. } | Error::Rollback { .. } | Error::Untrusted { .. } => Class::Tampered,
+            Error::Tampered { .. } | Error::Rollback { .. } | Error::Untrusted { .. } | Error::Altered { .. } => {
+                Class::Tampered
+            }
             Error::NoKey { .. } | Error::KeyUnusable { .. } => Class::NoKey,
             Error::Locked { .. } => Class::Locked,
             Error::Exists { .. }
@@ -338,6 +348,9 @@ impl Error {
             Error::Io { .. } => "check the path, then try again".into(),
             Error::Git { .. } => "check the repository with `git status` and `git fsck`".into(),
             Error::Encrypt { .. } => "check the public keys with `agent-vault list-agents`".into(),
+            Error::Altered { .. } => {
+                "keep the folder as it is, find out who could write to it, and do not rely on what it says".into()
+            }
             Error::Unrecorded { .. } => {
                 "make the folder writable, or set AGENT_VAULT_HOME to one that is; an owner can lift it with `agent-vault settings audit-required false`".into()
             }

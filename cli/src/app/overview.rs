@@ -16,7 +16,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("History", &["log", "restore"]),
     ("Your repository", &["hook", "scan"]),
-    ("Trust and audit", &["check", "verify", "whoami", "trust"]),
+    ("Trust and audit", &["check", "verify", "audit", "whoami", "trust", "settings"]),
     ("Your shell", &["completions", "help"]),
 ];
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod agents;
+mod audit;
 mod check;
 mod completions;
 mod demo;
@@ -20,6 +21,7 @@ mod recognise;
 mod restore;
 mod scan;
 mod set;
+mod settings;
 mod show;
 mod trust;
 mod upgrade;
@@ -60,6 +62,8 @@ pub fn run(app: &App) -> Outcome {
         Command::Restore(args) => restore::run(&setting, args),
         Command::Upgrade(args) => upgrade::run(&setting, args),
         Command::Trust(args) => trust::run(&setting, args),
+        Command::Audit(args) => audit::run(&setting, args),
+        Command::Settings(args) => settings::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),
         Command::Hook(args) => hook::run(&setting, args),

@@ -21,7 +21,7 @@ mod verify;
 
 pub use book::Book;
 pub use line::{Actor, Moment, Process, Record, Role, to_json};
-pub use log::Log;
+pub use log::{Log, append_for_test};
 pub use read::{Entry, Filter, Found, records, verify};
 pub use verify::{Report, Violation};
 

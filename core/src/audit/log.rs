@@ -1,7 +1,7 @@
 //! The writing side: one segment for each process and vault, begun at the first line.
 
 use super::index::{self, Listed, WINDOW};
-use super::line::{Header, Line, Link, Moment, Process, Record, Window};
+use super::line::{Actor, Header, Line, Link, Moment, Process, Record, Role, Window};
 use super::{Book, ENDING, INDEX, SEGMENT, process};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -18,6 +18,25 @@ use std::sync::{Mutex, PoisonError};
 pub struct Log {
     chains: Mutex<HashMap<PathBuf, Chain>>,
     told: AtomicBool,
+}
+
+/// Appends the line of an ordinary `get`, for benchmarks.
+#[doc(hidden)]
+pub fn append_for_test(log: &Log, book: &Book) -> Result<()> {
+    log.append(book, |time, process| Record {
+        time,
+        operation: "get".into(),
+        path: Some("bench/s00000".into()),
+        subject: None,
+        outcome: "ok".into(),
+        commit: None,
+        identity: Some(Actor {
+            role: Some(Role::Agent),
+            name: Some("agent-0000".into()),
+            keys: vec!["0011223344556677".into()],
+        }),
+        process,
+    })
 }
 
 /// What this process has written of one vault.

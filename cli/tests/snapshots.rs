@@ -147,6 +147,10 @@ fn redactions(world: &World) -> Redactions {
     let mut insert = |placeholder, pattern: &str| {
         redactions.insert(placeholder, regex::Regex::new(pattern).expect("a pattern")).expect("a placeholder");
     };
+    insert("[MOMENT]", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z");
+    insert("[SEGMENT]", r"\d{4}-\d\d-\d\d/\d{6}-\d+-[0-9a-f]{16}");
+    insert("[PID]", r#""(?:pid|parent)": (?<redacted>\d+)"#);
+    insert("[PROGRAM]", r#"program": "(?<redacted>[^"]*)""#);
     insert("[TIME]", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ");
     insert("[DATE____]", r"(?<redacted>20\d\d-\d\d-\d\d)(?:[^T\d ]| \D|$)");
     insert("[DATE_AND_TIME_]", r"20\d\d-\d\d-\d\d \d\d:\d\d");

@@ -293,7 +293,7 @@ fn a_process_that_is_killed_while_it_records_disturbs_nobody() {
 }
 
 #[test]
-fn b5_what_a_terminal_would_obey_is_never_shown_as_it_is() {
+fn what_a_terminal_would_obey_is_never_shown_as_it_is() {
     let world = World::story();
     let hostile = world.root.join("x\u{1b}[2J\u{9b}31m\u{202e}y");
     std::fs::create_dir(&hostile).unwrap();

@@ -81,7 +81,7 @@ fn what_is_written_verifies_and_reads_back_in_its_order() {
 
 #[cfg(unix)]
 #[test]
-fn c4_the_log_is_private() {
+fn the_log_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let book = written(&dir.path().join("home"), 1);
@@ -316,7 +316,7 @@ fn a_kill_between_the_line_and_its_listing_or_within_that_is_no_tampering() {
 }
 
 #[test]
-fn b3_hostile_files_are_told_and_neither_followed_nor_waited_for() {
+fn hostile_files_are_told_and_neither_followed_nor_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let book = written(dir.path(), 1);
     let whole = files(&book);

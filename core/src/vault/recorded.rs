@@ -1,7 +1,7 @@
 //! The one call through which every read and every write goes: it is done, then its line is appended to this machine's log,
 //! and only then does the caller get what came of it.
 
-use super::session::Session;
+use super::session::{Made, Session};
 use super::{Notice, Owner, Vault};
 use crate::audit::{Actor, Book, Moment, Process, Record, Role};
 use crate::error::{Error, Result};
@@ -149,9 +149,10 @@ pub(super) fn known(role: Role, name: &impl ToString, key: crate::digest::KeyId)
 impl Owner<'_> {
     /// Writes: begins a session, and records how it ended.
     pub(super) fn write<'s, T>(&'s self, act: Act, work: impl FnOnce(Session<'s>) -> Result<T>) -> Result<T> {
-        let made = super::session::Made::default();
+        // As it was before: the change may give the owner another key.
+        let (who, made) = (self.actor(), Made::default());
         let result = self.begin(made.clone()).and_then(work);
-        self.vault.wrote(&act, Some(self.actor()), &result, made.get().map(String::as_str));
+        self.vault.wrote(&act, Some(who), &result, made.get().map(String::as_str));
         result
     }
 

@@ -158,7 +158,7 @@ pub enum Command {
     /// Show or change which vaults this machine trusts
     #[command(after_help = "Example: agent-vault trust show")]
     Trust(Trust),
-    /// Tell what was read and written on this machine, by whom, and by which process
+    /// Tell what was read and written on this machine, and by whom
     #[command(
         after_help = "Examples:\n  agent-vault audit --since 2d\n  agent-vault audit --agent ci --path 'stripe/*' --json\n  agent-vault audit verify\n\nThe log is this machine's own: docs/audit.md says what it proves, and what it cannot."
     )]

@@ -199,7 +199,7 @@ fn a_host_cannot_lift_the_requirement() {
     world.run("get stripe/api-key").fails(5).prints("");
     world.plant("manifest.yaml", &manifest);
     // The manifest from before, with its true signature.
-    for file in ["manifest.yaml", "manifest.yaml.sig"] {
+    for file in ["manifest.yaml", "manifest.sig"] {
         let old = world.sh(&format!("git show HEAD~1:.agent-vault/{file}")) + "\n";
         world.plant(file, old);
     }

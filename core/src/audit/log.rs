@@ -168,11 +168,18 @@ impl Segment {
 
 /// The index of a day, to be appended to; what a new segment says of its end; and whether that is a whole line.
 fn open_index(dir: &Path, day: &str) -> std::io::Result<(File, Option<Window>, bool)> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut index = options.open(dir.join(day).join(INDEX))?;
+    let path = dir.join(day).join(INDEX);
+    let open = || OpenOptions::new().read(true).append(true).open(&path);
+    let mut index = match open() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            match home::private_options().read(true).append(true).open(&path) {
+                // Another process was quicker.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => open()?,
+                made => made?,
+            }
+        }
+        found => found?,
+    };
     let end = read_end(&mut index)?;
     if end.0 > 0 {
         let whole = end.1.ends_with(b"\n");

@@ -236,3 +236,41 @@ fn is_linked(file: &File) -> bool {
 fn is_linked(_file: &File) -> bool {
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::verify;
+
+    #[test]
+    fn a_forked_process_leaves_its_parents_segment_alone_and_begins_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::unsigned(&crate::home::Home::new(dir.path()), Path::new("/a/vault"));
+        let log = Log::default();
+        append_for_test(&log, &book).unwrap();
+        // As a child finds it: the memory of a process with another number.
+        for chain in log.chains.lock().unwrap().values_mut() {
+            chain.process.as_mut().unwrap().pid += 1;
+        }
+        append_for_test(&log, &book).unwrap();
+        let report = verify(&book).unwrap();
+        assert_eq!((report.segments, report.records, report.violations), (2, 2, vec![]));
+    }
+
+    #[test]
+    fn a_segment_that_is_full_goes_on_in_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::unsigned(&crate::home::Home::new(dir.path()), Path::new("/a/vault"));
+        let log = Log::default();
+        append_for_test(&log, &book).unwrap();
+        for chain in log.chains.lock().unwrap().values_mut() {
+            chain.open.as_mut().unwrap().bytes = SEGMENT;
+        }
+        append_for_test(&log, &book).unwrap();
+        let last = log.chains.lock().unwrap().values().next().unwrap().open.as_ref().unwrap().path.clone();
+        let text = std::fs::read(last).unwrap();
+        let line = Line::parse(text.strip_suffix(b"\n").unwrap()).unwrap();
+        assert!(line.segment.unwrap().continues.is_some());
+        assert_eq!(verify(&book).unwrap().violations, []);
+    }
+}

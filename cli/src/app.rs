@@ -162,6 +162,11 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault restore stripe/api-key@HEAD~3\n  agent-vault restore stripe/api-key@r7           (its revision 7)\n  agent-vault restore stripe/api-key@v1.4 --dry-run\n\nWho may read it is decided by today's policy. Keys that could read the value then and may not now stay marked."
     )]
     Restore(Restore),
+    /// Show or change the vault's settings
+    #[command(
+        after_help = "Examples:\n  agent-vault settings\n  agent-vault settings audit-required true    (what cannot be recorded is not read)"
+    )]
+    Settings(Settings),
     /// Sign a vault of agent-vault 0.1.0, in one commit
     #[command(after_help = "Examples:\n  agent-vault upgrade --dry-run\n  agent-vault upgrade --yes")]
     Upgrade(Upgrade),
@@ -176,6 +181,11 @@ pub enum Command {
     /// Show or change which vaults this machine trusts
     #[command(after_help = "Example: agent-vault trust show")]
     Trust(Trust),
+    /// Tell what was read and written on this machine, and by whom
+    #[command(
+        after_help = "Examples:\n  agent-vault audit --since 2d\n  agent-vault audit --agent ci --path 'stripe/*' --json\n  agent-vault audit verify\n\nThe log is this machine's own: docs/audit.md says what it proves, and what it cannot."
+    )]
+    Audit(Audit),
     /// Say which identity would be used and what it can read
     #[command(after_help = "Example: agent-vault whoami")]
     Whoami(Whoami),

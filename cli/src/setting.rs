@@ -144,6 +144,9 @@ pub fn tell(vault: &Vault) {
                     "what was seen could not be remembered, so a later rollback would go unnoticed: {reason}"
                 ));
             }
+            Notice::NotRecorded { reason } => {
+                output::warn(&format!("the log does not say what is done here: {reason}"));
+            }
             Notice::Finished { files } => {
                 output::note(&format!("finished an interrupted change ({})", output::count(files, "file")))
             }

@@ -147,6 +147,10 @@ fn redactions(world: &World) -> Redactions {
     let mut insert = |placeholder, pattern: &str| {
         redactions.insert(placeholder, regex::Regex::new(pattern).expect("a pattern")).expect("a placeholder");
     };
+    insert("[MOMENT]", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z");
+    insert("[CLOCK_PID]", r"/(?<redacted>\d{6}-\d+)-(?:[0-9a-f]{16}|\[KEY_ID)");
+    insert("[PID]", r#""(?:pid|parent)": (?<redacted>\d+)"#);
+    insert("[PROGRAM]", r#"program": "(?<redacted>[^"]*)""#);
     insert("[TIME]", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ");
     insert("[DATE____]", r"(?<redacted>20\d\d-\d\d-\d\d)(?:[^T\d ]| \D|$)");
     insert("[DATE_AND_TIME_]", r"20\d\d-\d\d-\d\d \d\d:\d\d");
@@ -176,7 +180,8 @@ impl Schemas {
             let fits = path.split(' ').eq(words.iter().copied().take(path.split(' ').count()));
             (fits && has_json(&command)).then_some(path)
         };
-        commands().into_iter().find_map(of)
+        // `audit verify` is both `audit` and more.
+        commands().into_iter().filter_map(of).max_by_key(String::len)
     }
 
     /// Checks what a call printed, if it was asked for JSON and came to print it.

@@ -6,9 +6,11 @@
 //! bench commits DIR HOME COMMITS
 //! bench read RECIPIENTS
 //! bench reencrypt SECRETS RECIPIENTS
+//! bench record SEGMENTS
 //! ```
 
 use age::secrecy::ExposeSecret;
+use agent_vault_core::audit::{self, Book};
 use agent_vault_core::trust::Pin;
 use agent_vault_core::vault::{self, SetRequest};
 use agent_vault_core::{Context, GroupName, Home, Identities, Owner, SecretBytes, SecretPath, Vault, crypto};
@@ -37,8 +39,9 @@ fn main() -> Outcome<()> {
         ["commits", dir, home, commits] => commits_of(Path::new(dir), Path::new(home), commits.parse()?),
         ["read", recipients] => read(recipients.parse()?),
         ["reencrypt", secrets, recipients] => reencrypt(secrets.parse()?, recipients.parse()?),
+        ["record", segments] => record(segments.parse()?),
         _ => {
-            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | commits DIR HOME COMMITS | read RECIPIENTS | reencrypt SECRETS RECIPIENTS"
+            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | commits DIR HOME COMMITS | read RECIPIENTS | reencrypt SECRETS RECIPIENTS | record SEGMENTS"
                 .into())
         }
     }
@@ -156,6 +159,25 @@ impl Signed {
     fn verify(&self) -> Outcome<()> {
         Ok(self.key.verify(self.signature.namespace(), black_box(&self.body), &self.signature)?)
     }
+}
+
+/// One line of the log, as the first of a process and as one of many; then a log of so many segments, shown and proven.
+fn record(segments: usize) -> Outcome<()> {
+    let temp = tempfile::tempdir()?;
+    let book = Book::unsigned(&Home::new(temp.path()), Path::new("bench"));
+    report("begin", audit::Log::default, |log| Ok(audit::append_for_test(&log, &book)?))?;
+    let log = audit::Log::default();
+    report("append", || (), |()| Ok(audit::append_for_test(&log, &book)?))?;
+
+    let book = Book::unsigned(&Home::new(temp.path()), Path::new("another"));
+    (0..segments).try_for_each(|_| audit::append_for_test(&audit::Log::default(), &book))?;
+    let start = Instant::now();
+    let shown = audit::records(&book, &audit::Filter::default())?.entries.len();
+    print("show", start.elapsed());
+    let start = Instant::now();
+    let proven = audit::verify(&book)?;
+    print("prove", start.elapsed());
+    if shown != segments || !proven.violations.is_empty() { Err("the log does not verify".into()) } else { Ok(()) }
 }
 
 /// Decrypts and encrypts on all cores, in memory: what a change of access cannot avoid.

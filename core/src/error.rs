@@ -280,6 +280,20 @@ pub enum Error {
         /// age's word.
         reason: String,
     },
+    /// This machine's log is not what was written.
+    #[error("{}: {reason}", .file.display())]
+    Altered {
+        /// The file.
+        file: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// A read that this vault wants recorded, and that could not be.
+    #[error("this vault lets nothing be read that is not recorded, and it cannot be recorded here: {reason}")]
+    Unrecorded {
+        /// Why not.
+        reason: String,
+    },
     /// The change is made but its last steps failed, of which the first is the flush of the moved branch; the next command
     /// finishes them.
     #[error("the change is saved, but its last step failed: {reason}")]
@@ -299,7 +313,11 @@ impl Error {
             | Error::TooLarge { .. } => Class::Usage,
             Error::VaultNotFound { .. } | Error::NotFound { .. } => Class::NotFound,
             Error::NotAuthorized { .. } | Error::NotOwner { .. } => Class::NotAuthorized,
-            Error::Tampered { .. } | Error::Rollback { .. } | Error::WentBack { .. } | Error::Untrusted { .. } => Class::Tampered,
+            Error::Tampered { .. }
+            | Error::Rollback { .. }
+            | Error::WentBack { .. }
+            | Error::Untrusted { .. }
+            | Error::Altered { .. } => Class::Tampered,
             Error::NoKey { .. } | Error::KeyUnusable { .. } => Class::NoKey,
             Error::Locked { .. } => Class::Locked,
             Error::Exists { .. }
@@ -316,6 +334,7 @@ impl Error {
             | Error::Io { .. }
             | Error::Git { .. }
             | Error::Encrypt { .. }
+            | Error::Unrecorded { .. }
             | Error::Unfinished { .. } => Class::Other,
         }
     }
@@ -377,6 +396,12 @@ impl Error {
             Error::Remote { .. } => "see whether `git fetch` works here: the address, the network, your rights".into(),
             Error::GitProgram { .. } => "install Git 2.29 or newer, and see that `git` is on PATH".into(),
             Error::Encrypt { .. } => "check the public keys with `agent-vault list-agents`".into(),
+            Error::Altered { .. } => {
+                "keep the folder as it is, find out who could write to it, and do not rely on what it says".into()
+            }
+            Error::Unrecorded { .. } => {
+                "make the folder writable, or set AGENT_VAULT_HOME to one that is; an owner can lift it with `agent-vault settings audit-required false`".into()
+            }
             Error::Unfinished { .. } => "run `agent-vault check`: it finishes the change".into(),
         }
     }

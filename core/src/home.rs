@@ -140,7 +140,7 @@ pub fn make_private_folder(path: &Path) -> Result<()> {
 }
 
 /// Options for a new private file: exclusive, 0600 from the start, through no link.
-fn private_options() -> OpenOptions {
+pub(crate) fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

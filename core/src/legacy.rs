@@ -6,6 +6,7 @@
 //!
 //! [`OldVault`] reads; `facts` finds out by trying who can open what; [`plan`] decides, purely, what an upgrade signs.
 
+use crate::audit::{Actor, Book, Record};
 use crate::check::{Finding, Severity};
 use crate::crypto;
 use crate::error::{Error, Result, printable};
@@ -150,11 +151,34 @@ impl OldVault {
         &self.folder
     }
 
-    /// Reads one secret. The file's place decides which secret it is, as it did in 0.1.0; nothing is verified.
+    /// Reads one secret. The file's place decides which secret it is, as it did in 0.1.0; nothing is verified. Recorded
+    /// where it can be; an unsigned vault cannot require it.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NotAuthorized`] when no identity is among the recipients; [`Error::Corrupt`].
     pub fn get(&self, path: &SecretPath, identities: &Identities) -> Result<OldSecret> {
+        let secret = self.decrypted(path, identities);
+        let keys = identities.recipients().map(|recipient| recipient.id().to_string()).collect();
+        let _ = self.context.audit.append(&self.book(), |time, process| Record {
+            time,
+            operation: "get".into(),
+            path: Some(path.to_string()),
+            subject: None,
+            outcome: secret.as_ref().map_or_else(|error| error.class().to_string(), |_| "ok".into()),
+            commit: None,
+            // Nobody signed which names belong to them.
+            identity: Some(Actor { role: None, name: None, keys }),
+            process,
+        });
+        secret
+    }
+
+    /// This vault's log on this machine.
+    pub fn book(&self) -> Book {
+        Book::unsigned(&self.context.home, &self.dir)
+    }
+
+    fn decrypted(&self, path: &SecretPath, identities: &Identities) -> Result<OldSecret> {
         let relative = layout::secret(path, Part::Enc);
         let Some(ciphertext) = self.folder.read(&relative, limit::CIPHERTEXT)? else { return Err(self.absent(path)) };
         let value = crypto::decrypt(identities, &ciphertext, &[])

@@ -1,5 +1,6 @@
 #![doc = include_str!("lib.md")]
 
+pub mod audit;
 mod cache;
 pub mod card;
 pub mod check;

@@ -125,9 +125,6 @@ impl Manifest {
         if manifest.settings.max_secret_size > LIMIT_MAX_SECRET_SIZE {
             return Err(format!("its max_secret_size is over {LIMIT_MAX_SECRET_SIZE}"));
         }
-        if manifest.settings.audit_required {
-            return Err("it requires reads to be recorded, which this program cannot do: use a newer one".into());
-        }
         if manifest.groups.iter().any(|group| !group.secrets.is_empty()) {
             return Err("a group lists secrets, which version 1 does not: a secret's own signed group decides".into());
         }

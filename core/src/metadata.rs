@@ -145,6 +145,13 @@ impl Metadata {
         owners.chain(agents).collect()
     }
 
+    /// The agent to whom one of these keys belongs, if its value is encrypted to it.
+    pub(crate) fn agent_among(&self, keys: &[KeyId]) -> Option<(AgentName, KeyId)> {
+        let owners = self.recipients.len().saturating_sub(self.authorized_agents.len());
+        let mut agents = self.authorized_agents.iter().zip(&self.recipients[owners..]);
+        agents.find(|(_, key)| keys.contains(key)).map(|(name, key)| (name.clone(), *key))
+    }
+
     /// Whether the value should be set anew: a key that may no longer read it has read it.
     pub fn rotation_due(&self) -> bool {
         !self.exposed_to.is_empty()

@@ -40,6 +40,22 @@ impl Timestamp {
         Self::from_unix(time.as_second()).ok_or_else(|| format!("{:?} is out of range", printable(text)))
     }
 
+    /// What a person means by "since": a date, a time, or a number of minutes, hours, days or weeks before `now`
+    /// (`90m`, `36h`, `2d`, `1w`).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for anything else.
+    pub fn parse_since(text: &str, now: Timestamp) -> Result<Self> {
+        let wrong = || Error::Usage {
+            message: format!("{:?} is not a date", printable(text)),
+            hint: "give a date (2027-01-31), a time (2027-01-31T12:00:00Z), or how long ago (90m, 36h, 2d, 1w)".into(),
+        };
+        let minutes = || text.strip_suffix('m')?.parse().ok().filter(|count: &i64| *count >= 0)?.checked_mul(60);
+        point(text)
+            .or_else(|| now.0.checked_sub(span(text).or_else(minutes)?).and_then(Timestamp::from_unix))
+            .ok_or_else(wrong)
+    }
+
     /// What a person means by an expiry: a date (`2027-01-31`), a time (`2027-01-31T12:00:00Z`), or a
     /// number of days, weeks or hours from `now` (`90d`, `12w`, `36h`).
     ///
@@ -50,29 +66,30 @@ impl Timestamp {
             message: format!("{:?} is not a date", printable(text)),
             hint: "give a date (2027-01-31), a time (2027-01-31T12:00:00Z), or a span from now (90d, 12w, 36h)".into(),
         };
-        if let Ok(time) = text.parse() {
-            return Ok(time);
-        }
-        if let Ok(date) = text.parse::<jiff::civil::Date>()
-            && text.len() == 10
-        {
-            return format!("{date}T00:00:00Z").parse().map_err(|_| wrong());
-        }
-        let unit = text.chars().last().ok_or_else(wrong)?;
-        let seconds = match unit {
-            'h' => 3_600,
-            'd' => DAY,
-            'w' => 7 * DAY,
-            _ => return Err(wrong()),
-        };
-        let count: i64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-        count
-            .checked_mul(seconds)
-            .and_then(|span| now.0.checked_add(span))
-            .filter(|_| count >= 0)
-            .and_then(Timestamp::from_unix)
-            .ok_or_else(wrong)
+        point(text).or_else(|| now.0.checked_add(span(text)?).and_then(Timestamp::from_unix)).ok_or_else(wrong)
     }
+}
+
+/// A time or a date, which is its first second.
+fn point(text: &str) -> Option<Timestamp> {
+    if let Ok(time) = text.parse() {
+        return Some(time);
+    }
+    let date = text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10)?;
+    format!("{date}T00:00:00Z").parse().ok()
+}
+
+/// The seconds of `36h`, `90d` or `12w`.
+fn span(text: &str) -> Option<i64> {
+    let unit = text.chars().last()?;
+    let seconds = match unit {
+        'h' => 3_600,
+        'd' => DAY,
+        'w' => 7 * DAY,
+        _ => return None,
+    };
+    let count: i64 = text[..text.len() - 1].parse().ok()?;
+    count.checked_mul(seconds).filter(|_| count >= 0)
 }
 
 impl fmt::Display for Timestamp {
@@ -124,8 +141,21 @@ mod tests {
         assert_eq!(at("90d"), "2027-02-20T10:00:00Z");
         assert_eq!(at("2027-01-31"), "2027-01-31T00:00:00Z");
         assert_eq!(at("36h"), "2026-11-23T22:00:00Z");
-        for text in ["", "d", "-3d", "90", "soon", "2027-02-31", "99999999999999999999d", "é"] {
+        for text in ["", "d", "-3d", "90", "90m", "soon", "2027-02-31", "99999999999999999999d", "é"] {
             assert!(Timestamp::parse_expiry(text, now).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn since_is_a_date_or_how_long_ago() {
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        let at = |text| Timestamp::parse_since(text, now).unwrap().to_string();
+        assert_eq!(at("2d"), "2026-11-20T10:00:00Z");
+        assert_eq!(at("90m"), "2026-11-22T08:30:00Z");
+        assert_eq!(at("2026-11-01"), "2026-11-01T00:00:00Z");
+        assert_eq!(at("2026-11-01T12:00:00Z"), "2026-11-01T12:00:00Z");
+        for text in ["", "m", "-3d", "-1m", "2", "yesterday", "9999999w", "é"] {
+            assert!(Timestamp::parse_since(text, now).is_err(), "{text}");
         }
     }
 }

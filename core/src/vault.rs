@@ -1,5 +1,6 @@
 //! A vault: the API that every face calls.
 
+use crate::audit;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
@@ -32,9 +33,11 @@ mod owner;
 mod owners;
 mod past;
 mod read;
+mod recorded;
 mod remerge;
 mod restore;
 mod session;
+mod settings;
 mod spelling;
 mod sync;
 mod upgrade;
@@ -42,11 +45,11 @@ mod verify;
 mod weave;
 mod write;
 
+pub use crate::merge::{Remark, driver};
 pub use access::{AccessChange, Progress};
 pub use agents::{AgentInfo, NewKey};
 pub use fresh::{Fresh, Freshness};
 pub use init::{Initialised, init};
-pub use crate::merge::{Remark, driver};
 pub use list::{Listing, Row};
 pub use news::News;
 pub use owner::Owner;
@@ -76,6 +79,8 @@ pub struct Context {
     /// Trust another vault in the place of the one that the working copy held before, or another successor of a root, on
     /// purpose.
     pub replace: bool,
+    /// What this process writes its log with; one for the process.
+    pub audit: Arc<audit::Log>,
 }
 
 impl Context {
@@ -89,6 +94,7 @@ impl Context {
             expected_owner: None,
             allow_old: false,
             replace: false,
+            audit: Arc::default(),
         }
     }
 
@@ -121,6 +127,11 @@ pub enum Notice {
     },
     /// This machine could not write down what it saw: it cannot tell a rollback next time.
     NotRemembered {
+        /// Why.
+        reason: String,
+    },
+    /// This machine's log does not say what this process reads and writes. Told once for the process.
+    NotRecorded {
         /// Why.
         reason: String,
     },

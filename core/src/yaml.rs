@@ -212,6 +212,7 @@ serde_as_text!(
     crate::root::VaultId,
     crate::root::Proof,
     crate::metadata::Exposure,
+    crate::audit::Moment,
 );
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! says what was met, a person judges it.
 
 mod access;
+mod audit;
 mod complete;
 mod fixture;
 mod growth;
@@ -65,6 +66,7 @@ const GROUPS: &[Group] = &[
     Group { name: "start", measure: start::measure },
     Group { name: "growth", measure: growth::measure },
     Group { name: "hook", measure: hook::measure },
+    Group { name: "audit", measure: audit::measure },
 ];
 
 /// Measures, prints the table, and with `--write` stores it in docs/benchmarks.md.

@@ -461,6 +461,58 @@ pub enum TrustCommand {
     },
 }
 
+/// `settings`
+#[derive(Args)]
+pub struct Settings {
+    /// Which one to change [default: show all]
+    #[arg(requires = "value")]
+    pub name: Option<SettingName>,
+    /// What it should be
+    pub value: Option<bool>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// The settings that can be changed.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum SettingName {
+    /// Whether a read that this machine cannot record is refused
+    AuditRequired,
+}
+
+/// `audit`
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Audit {
+    /// What to do [default: show]
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    /// Only this agent or owner, or the key with this id
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Only secrets whose name fits; * stands for any characters
+    #[arg(long, value_name = "PATTERN")]
+    pub path: Option<String>,
+    /// Not before: a date, a time, or how long ago, such as 90m, 36h, 2d or 1w
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// `audit …`
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Prove that nothing in the log was altered, removed, inserted or moved; exit code 5 when it was
+    Verify {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        json: Json,
+    },
+}
+
 /// `whoami`
 #[derive(Args)]
 pub struct Whoami {

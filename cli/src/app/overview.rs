@@ -18,7 +18,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Owners", &["owner", "add-owner", "remove-owner", "rotate-owner"]),
     ("History", &["log", "restore"]),
     ("Your repository", &["hook", "scan"]),
-    ("Trust and audit", &["check", "verify", "whoami", "trust"]),
+    ("Trust and audit", &["check", "verify", "audit", "whoami", "trust", "settings"]),
     ("Your shell", &["completions", "help"]),
 ];
 

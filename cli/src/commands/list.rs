@@ -34,9 +34,9 @@ struct Shown<'a> {
 pub fn run(setting: &Setting, args: &List) -> Outcome {
     let listing = match setting.any_vault_to_look_at()? {
         Found::Signed(vault) => {
-            let listing = vault.list(args.group.as_ref())?;
+            let listing = vault.list(args.group.as_ref());
             crate::setting::tell(&vault);
-            listing
+            listing?
         }
         Found::Old(old) => old.list(args.group.as_ref())?,
     };

@@ -2,6 +2,7 @@
 
 mod access;
 mod agents;
+mod audit;
 mod card;
 mod check;
 mod completions;
@@ -23,6 +24,7 @@ mod recognise;
 mod restore;
 mod scan;
 mod set;
+mod settings;
 mod show;
 mod sync;
 mod trust;
@@ -73,6 +75,8 @@ pub fn run(app: &App) -> Outcome {
         Command::Sync(args) => sync::run(&setting, args),
         Command::MergeDriver(args) => merge_driver::run(args),
         Command::Trust(args) => trust::run(&setting, args),
+        Command::Audit(args) => audit::run(&setting, args),
+        Command::Settings(args) => settings::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
         Command::Completions(args) => completions::run(args),
         Command::Hook(args) => hook::run(&setting, args),

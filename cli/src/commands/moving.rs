@@ -9,7 +9,9 @@ use crate::setting::Setting;
 /// Removes a secret.
 pub fn remove(setting: &Setting, args: &Rm) -> Outcome {
     as_owner(setting, |owner| {
-        owner.vault().metadata(&args.path)?;
+        if !args.yes {
+            owner.vault().metadata(&args.path)?;
+        }
         confirm(&format!("Remove {}?", args.path), args.yes)?;
         owner.remove(&args.path)
     })?;
@@ -23,7 +25,9 @@ pub fn remove(setting: &Setting, args: &Rm) -> Outcome {
 /// Renames a secret.
 pub fn rename(setting: &Setting, args: &Mv) -> Outcome {
     let outcome = as_owner(setting, |owner| {
-        owner.vault().metadata(&args.from)?;
+        if !args.yes {
+            owner.vault().metadata(&args.from)?;
+        }
         confirm(&format!("Rename {} to {}?", args.from, args.to), args.yes)?;
         owner.rename(&args.from, &args.to)
     })?;

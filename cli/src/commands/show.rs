@@ -13,7 +13,9 @@ pub fn run(setting: &Setting, args: &Show) -> Outcome {
         Found::Signed(vault) => vault,
         Found::Old(old) => return super::old::show(&old, args),
     };
-    let metadata = vault.metadata(&args.path)?;
+    let metadata = vault.show(&args.path);
+    crate::setting::tell(&vault);
+    let metadata = metadata?;
     if args.json.json {
         let mut fields = serde_json::to_value(&*metadata).map_err(std::io::Error::from)?;
         fields["signed"] = true.into();

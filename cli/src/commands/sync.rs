@@ -16,12 +16,8 @@ const NAMED: usize = 5;
 /// Brings this working copy and its remote together, and says what came in and what went out.
 pub fn run(setting: &Setting, args: &Sync) -> Outcome {
     let vault = setting.vault_to_look_at()?;
-    let options = SyncOptions {
-        pull: !args.push,
-        push: !args.pull,
-        branch: args.branch.clone(),
-        rewritten: args.rewritten,
-    };
+    let options =
+        SyncOptions { pull: !args.push, push: !args.pull, branch: args.branch.clone(), rewritten: args.rewritten };
     let bar = Bar::new("verifying and encrypting");
     let watched = std::io::stderr().is_terminal() && !output::quiet();
     let asking = Asking {
@@ -78,7 +74,10 @@ fn print(synced: &Synced) -> std::io::Result<()> {
         section(&mut out, "out", &synced.went);
     }
     if synced.unpushed > 0 {
-        out.push_str(&format!("{} not pushed yet: `agent-vault sync` pushes\n", output::count(synced.unpushed, "commit")));
+        out.push_str(&format!(
+            "{} not pushed yet: `agent-vault sync` pushes\n",
+            output::count(synced.unpushed, "commit")
+        ));
     }
     output::print(&out)
 }
@@ -127,7 +126,10 @@ fn warn(synced: &Synced) {
         output::warn(&told(remark));
     }
     if synced.reencrypted > 0 {
-        output::note(&format!("{} encrypted anew for those who may read now", output::count(synced.reencrypted, "secret")));
+        output::note(&format!(
+            "{} encrypted anew for those who may read now",
+            output::count(synced.reencrypted, "secret")
+        ));
     }
     if synced.waiting > 0 {
         output::warn(&format!(

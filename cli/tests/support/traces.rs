@@ -4,7 +4,7 @@ use super::World;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Everything that a refused or dry call must leave as it was: commit, index, work tree, and the home's keys.
+/// Everything that a refused or dry call must leave as it was: commit, index, work tree, and the home's keys. The log tells what was tried.
 #[derive(Debug, PartialEq, Eq)]
 pub struct State {
     head: String,
@@ -19,7 +19,7 @@ impl World {
         let mut files = BTreeMap::new();
         // Git's own files change with every look (and the locks beside them); what they mean is head and status.
         collect(&self.repo, &|path| path.file_name().is_some_and(|name| name == ".git"), &mut files);
-        let memory = ["vaults", "places", "cache"].map(|name| self.keys().join(name));
+        let memory = ["vaults", "places", "cache", "audit"].map(|name| self.keys().join(name));
         collect(&self.keys(), &|path| memory.iter().any(|known| path == known), &mut files);
         State {
             head: self.sh("git rev-parse -q --verify HEAD || true"),

@@ -95,11 +95,7 @@ fn same(a: &Agent, b: &Agent) -> bool {
 }
 
 /// The groups of an agent: those that both sides give it, and those that one of them added.
-fn groups(
-    bases: &[&Manifest],
-    (ours, theirs): (&Manifest, &Manifest),
-    agent: &Agent,
-) -> Vec<GroupName> {
+fn groups(bases: &[&Manifest], (ours, theirs): (&Manifest, &Manifest), agent: &Agent) -> Vec<GroupName> {
     let of = |manifest: &Manifest| manifest.agent(&agent.name).map(|agent| agent.groups.clone());
     let (Some(ours), Some(theirs)) = (of(ours), of(theirs)) else { return agent.groups.clone() };
     let before = |group: &GroupName| bases.iter().filter_map(|base| of(base)).any(|groups| groups.contains(group));
@@ -119,7 +115,8 @@ fn place(
     let (mut agents, mut origins) = (Vec::<Agent>::new(), BTreeMap::new());
     let mut taken: BTreeSet<String> = BTreeSet::new();
     for Candidate { name, key, side, agent } in candidates {
-        let owner = root.owners.iter().find(|owner| owner.public_key.id() == key.id()).map(|owner| owner.name.to_string());
+        let owner =
+            root.owners.iter().find(|owner| owner.public_key.id() == key.id()).map(|owner| owner.name.to_string());
         let twin = agents.iter().find(|other| other.public_key.id() == key.id()).map(|other| other.name.to_string());
         if let Some(holder) = owner.or(twin) {
             remarks.push(Remark::AgentDropped { name, holder });
@@ -129,7 +126,8 @@ fn place(
         let now = match taken.contains(&lower(&name)) {
             false => name.clone(),
             true => {
-                let now = super::names::numbered(name.as_str()).filter_map(|text| AgentName::parse(&text).ok()).find(free);
+                let now =
+                    super::names::numbered(name.as_str()).filter_map(|text| AgentName::parse(&text).ok()).find(free);
                 let Some(now) = now else { continue };
                 remarks.push(Remark::AgentRenamed { from: name.clone(), to: now.clone() });
                 now
@@ -146,8 +144,8 @@ fn place(
 fn merged_groups(bases: &[&Manifest], ours: &Manifest, theirs: &Manifest) -> Vec<Group> {
     let has = |manifest: &Manifest, name: &GroupName| manifest.groups.iter().any(|group| group.name == *name);
     let all: BTreeSet<&GroupName> = ours.groups.iter().chain(&theirs.groups).map(|group| &group.name).collect();
-    let kept = all.into_iter().filter(|name| {
-        (has(ours, name) && has(theirs, name)) || !bases.iter().any(|base| has(base, name))
-    });
+    let kept = all
+        .into_iter()
+        .filter(|name| (has(ours, name) && has(theirs, name)) || !bases.iter().any(|base| has(base, name)));
     kept.map(|name| Group { name: name.clone(), secrets: Vec::new() }).collect()
 }

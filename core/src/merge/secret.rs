@@ -129,7 +129,12 @@ fn weave(
 }
 
 /// A field that only one side changed is that side's; else it goes with the value.
-fn field<T: PartialEq + Clone>(olds: &[&Metadata], first: &Metadata, second: &Metadata, of: impl Fn(&Metadata) -> &T) -> T {
+fn field<T: PartialEq + Clone>(
+    olds: &[&Metadata],
+    first: &Metadata,
+    second: &Metadata,
+    of: impl Fn(&Metadata) -> &T,
+) -> T {
     let unchanged = |meta: &Metadata| olds.iter().any(|old| of(old) == of(meta));
     if unchanged(first) { of(second).clone() } else { of(first).clone() }
 }
@@ -138,8 +143,8 @@ fn field<T: PartialEq + Clone>(olds: &[&Metadata], first: &Metadata, second: &Me
 fn kept(olds: &[&Metadata], first: &Metadata, second: &Metadata) -> Vec<AgentName> {
     let before = |agent: &AgentName| olds.iter().any(|old| old.agents.contains(agent));
     let all: BTreeSet<&AgentName> = first.agents.iter().chain(&second.agents).collect();
-    let kept = all.into_iter().filter(|agent| {
-        (first.agents.contains(agent) && second.agents.contains(agent)) || !before(agent)
-    });
+    let kept = all
+        .into_iter()
+        .filter(|agent| (first.agents.contains(agent) && second.agents.contains(agent)) || !before(agent));
     kept.cloned().collect()
 }

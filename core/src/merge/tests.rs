@@ -96,9 +96,7 @@ fn merged(bases: &[Option<&Doc>], ours: &Doc, theirs: &Doc) -> (Doc, Option<Said
         Outcome::Taken(Side::Ours) => ours.clone(),
         Outcome::Taken(Side::Theirs) => theirs.clone(),
         Outcome::Woven(metadata, _) => signed(*metadata),
-        Outcome::Buried(gone) => {
-            Doc { digest: Digest::of(gone.render().as_bytes()), record: Record::Gone(gone) }
-        }
+        Outcome::Buried(gone) => Doc { digest: Digest::of(gone.render().as_bytes()), record: Record::Gone(gone) },
     };
     (doc, said)
 }

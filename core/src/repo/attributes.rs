@@ -15,7 +15,8 @@ impl Repo {
     /// file that both sides changed.
     pub(crate) fn name_driver(&self) -> Result<()> {
         let fail = || Error::git("write the repository's configuration");
-        let mut config = self.git.config().and_then(|config| config.open_level(git2::ConfigLevel::Local)).map_err(fail())?;
+        let mut config =
+            self.git.config().and_then(|config| config.open_level(git2::ConfigLevel::Local)).map_err(fail())?;
         for (key, value) in DRIVER {
             if config.get_string(key).ok().as_deref() != Some(value) {
                 config.set_str(key, value).map_err(fail())?;

@@ -1,5 +1,6 @@
 //! `grant` and `revoke`: change the policy, plan, apply.
 
+use super::recorded::Act;
 use super::{Owner, session::Session};
 use crate::error::{Error, Result};
 use crate::layout;
@@ -55,27 +56,28 @@ impl Owner<'_> {
         dry_run: bool,
         progress: Progress<'_>,
     ) -> Result<AccessChange> {
-        let mut session = self.begin()?;
-        session.require_agent(agent)?;
-        let secrets = session.all()?;
-        session.require_group(group, &secrets, create)?;
-        if session.manifest.agent(agent).is_some_and(|agent| agent.groups.contains(group)) {
-            return Ok(AccessChange::default());
-        }
-        session.put_manifest(|manifest| {
-            manifest.insert_group(group);
-            if let Some(agent) = manifest.agent_mut(agent)
-                && let Err(at) = agent.groups.binary_search(group)
-            {
-                agent.groups.insert(at, group.clone());
+        self.write(Act::about("grant", Some(format!("{group} to {agent}"))), |mut session| {
+            session.require_agent(agent)?;
+            let secrets = session.all()?;
+            session.require_group(group, &secrets, create)?;
+            if session.manifest.agent(agent).is_some_and(|agent| agent.groups.contains(group)) {
+                return Ok(AccessChange::default());
             }
-        })?;
-        session.conclude(
-            secrets.into_iter().map(Subject::unchanged),
-            &format!("grant {group} to {agent}"),
-            dry_run,
-            progress,
-        )
+            session.put_manifest(|manifest| {
+                manifest.insert_group(group);
+                if let Some(agent) = manifest.agent_mut(agent)
+                    && let Err(at) = agent.groups.binary_search(group)
+                {
+                    agent.groups.insert(at, group.clone());
+                }
+            })?;
+            session.conclude(
+                secrets.into_iter().map(Subject::unchanged),
+                &format!("grant {group} to {agent}"),
+                dry_run,
+                progress,
+            )
+        })
     }
 
     /// Takes a group away from an agent, and with it what it was granted of that group's secrets one by one:
@@ -91,25 +93,26 @@ impl Owner<'_> {
         dry_run: bool,
         progress: Progress<'_>,
     ) -> Result<AccessChange> {
-        let mut session = self.begin()?;
-        session.require_agent(agent)?;
-        let secrets = session.all()?;
-        session.require_group(group, &secrets, false)?;
-        let member = session.manifest.agent(agent).is_some_and(|agent| agent.groups.contains(group));
-        let explicit = secrets.iter().any(|secret| secret.group == *group && secret.agents.contains(agent));
-        if !member && !explicit {
-            return Err(Error::Conflict {
-                message: format!("agent {agent} does not have group {group}: nothing was revoked"),
-                hint: "see `agent-vault list-agents`".into(),
-            });
-        }
-        session.put_manifest(|manifest| {
-            if let Some(agent) = manifest.agent_mut(agent) {
-                agent.groups.retain(|other| other != group);
+        self.write(Act::about("revoke", Some(format!("{group} from {agent}"))), |mut session| {
+            session.require_agent(agent)?;
+            let secrets = session.all()?;
+            session.require_group(group, &secrets, false)?;
+            let member = session.manifest.agent(agent).is_some_and(|agent| agent.groups.contains(group));
+            let explicit = secrets.iter().any(|secret| secret.group == *group && secret.agents.contains(agent));
+            if !member && !explicit {
+                return Err(Error::Conflict {
+                    message: format!("agent {agent} does not have group {group}: nothing was revoked"),
+                    hint: "see `agent-vault list-agents`".into(),
+                });
             }
-        })?;
-        let subjects = secrets.into_iter().map(|secret| without(agent, secret, |secret| secret.group == *group));
-        session.conclude(subjects, &format!("revoke {group} from {agent}"), dry_run, progress)
+            session.put_manifest(|manifest| {
+                if let Some(agent) = manifest.agent_mut(agent) {
+                    agent.groups.retain(|other| other != group);
+                }
+            })?;
+            let subjects = secrets.into_iter().map(|secret| without(agent, secret, |secret| secret.group == *group));
+            session.conclude(subjects, &format!("revoke {group} from {agent}"), dry_run, progress)
+        })
     }
 
     /// Takes back what an agent was granted of one secret beyond its group.
@@ -117,30 +120,31 @@ impl Owner<'_> {
     /// # Errors
     /// [`Error::Conflict`] when the secret's group still gives it, or when there was no such grant; and those of every write.
     pub fn revoke_secret(&self, agent: &AgentName, path: &SecretPath, dry_run: bool) -> Result<AccessChange> {
-        let session = self.begin()?;
-        session.require_agent(agent)?;
-        let (secret, _) = session.require_secret(path)?;
-        if session.policy().grants(agent, &secret.group) {
-            return Err(Error::Conflict {
-                message: format!("agent {agent} reads {path} through group {}: nothing was revoked", secret.group),
-                hint: format!(
-                    "revoke the group (`agent-vault revoke {agent} {}`), or move the secret to another one (`agent-vault set {path} --group GROUP`)",
-                    secret.group
-                ),
-            });
-        }
-        if !secret.agents.contains(agent) {
-            return Err(Error::Conflict {
-                message: format!("agent {agent} cannot read {path}: nothing was revoked"),
-                hint: format!("see `agent-vault show {path}`"),
-            });
-        }
-        session.conclude(
-            [without(agent, secret, |_| true)],
-            &format!("revoke {path} from {agent}"),
-            dry_run,
-            &|_, _| {},
-        )
+        self.write(Act::on("revoke", path).with(format!("from {agent}")), |session| {
+            session.require_agent(agent)?;
+            let (secret, _) = session.require_secret(path)?;
+            if session.policy().grants(agent, &secret.group) {
+                return Err(Error::Conflict {
+                    message: format!("agent {agent} reads {path} through group {}: nothing was revoked", secret.group),
+                    hint: format!(
+                        "revoke the group (`agent-vault revoke {agent} {}`), or move the secret to another one (`agent-vault set {path} --group GROUP`)",
+                        secret.group
+                    ),
+                });
+            }
+            if !secret.agents.contains(agent) {
+                return Err(Error::Conflict {
+                    message: format!("agent {agent} cannot read {path}: nothing was revoked"),
+                    hint: format!("see `agent-vault show {path}`"),
+                });
+            }
+            session.conclude(
+                [without(agent, secret, |_| true)],
+                &format!("revoke {path} from {agent}"),
+                dry_run,
+                &|_, _| {},
+            )
+        })
     }
 }
 

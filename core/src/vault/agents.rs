@@ -1,6 +1,7 @@
 //! Agents: add, remove, list, and their keys.
 
 use super::access::without;
+use super::recorded::Act;
 use super::{AccessChange, Owner, Progress, Vault};
 use crate::error::{Error, Result};
 use crate::escrow;
@@ -64,24 +65,31 @@ impl Owner<'_> {
     /// # Errors
     /// [`Error::Exists`] for the name or the key; and those of every write.
     pub fn add_agent(&self, name: &AgentName, public_key: Option<Recipient>) -> Result<NewKey> {
-        let mut session = self.begin()?;
-        session.require_free(name, public_key.as_ref())?;
-        let made = public_key.is_none().then(Identities::generate);
-        let public_key = match (&made, public_key) {
-            (Some(made), _) => first_recipient(made),
-            (None, Some(given)) => given,
-            (None, None) => return Err(Error::Usage { message: "no key".into(), hint: "give a public key".into() }),
-        };
-        let agent =
-            Agent { name: name.clone(), public_key: public_key.clone(), groups: Vec::new(), created: session.now() };
-        session.put_manifest(|manifest| manifest.insert_agent(agent))?;
-        session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
-        let file = match &made {
-            Some(made) => Some(self.hand_out(&session, name, made)?),
-            None => None,
-        };
-        let commit = keep_key_if(session.commit(&format!("add agent {name}")), file.as_deref())?;
-        Ok(NewKey { public_key, file, change: AccessChange { commit: Some(commit), ..AccessChange::default() } })
+        self.write(Act::about("add-agent", Some(name)), |mut session| {
+            session.require_free(name, public_key.as_ref())?;
+            let made = public_key.is_none().then(Identities::generate);
+            let public_key = match (&made, public_key) {
+                (Some(made), _) => first_recipient(made),
+                (None, Some(given)) => given,
+                (None, None) => {
+                    return Err(Error::Usage { message: "no key".into(), hint: "give a public key".into() });
+                }
+            };
+            let agent = Agent {
+                name: name.clone(),
+                public_key: public_key.clone(),
+                groups: Vec::new(),
+                created: session.now(),
+            };
+            session.put_manifest(|manifest| manifest.insert_agent(agent))?;
+            session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
+            let file = match &made {
+                Some(made) => Some(self.hand_out(&session, name, made)?),
+                None => None,
+            };
+            let commit = keep_key_if(session.commit(&format!("add agent {name}")), file.as_deref())?;
+            Ok(NewKey { public_key, file, change: AccessChange { commit: Some(commit), ..AccessChange::default() } })
+        })
     }
 
     /// Adds agents that bring their own keys, with their groups, in one commit: the fixture of a benchmark is made in
@@ -91,21 +99,22 @@ impl Owner<'_> {
     /// As [`Owner::add_agent`]; [`Error::Conflict`] when two of them share a name or a key.
     #[doc(hidden)]
     pub fn add_many_agents(&self, agents: Vec<(AgentName, Recipient, Vec<GroupName>)>) -> Result<AccessChange> {
-        let mut session = self.begin()?;
-        for (name, public_key, _) in &agents {
-            session.require_free(name, Some(public_key))?;
-            session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
-        }
-        let (created, message) = (session.now(), format!("add {} agents", agents.len()));
-        session.put_manifest(|manifest| {
-            for (name, public_key, mut groups) in agents {
-                groups.sort();
-                groups.iter().for_each(|group| manifest.insert_group(group));
-                manifest.insert_agent(Agent { name, public_key, groups, created });
+        self.write(Act::new("add-agent"), |mut session| {
+            for (name, public_key, _) in &agents {
+                session.require_free(name, Some(public_key))?;
+                session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
             }
-        })?;
-        let subjects: Vec<Subject> = session.all()?.into_iter().map(Subject::unchanged).collect();
-        session.conclude(subjects, &message, false, &|_, _| {})
+            let (created, message) = (session.now(), format!("add {} agents", agents.len()));
+            session.put_manifest(|manifest| {
+                for (name, public_key, mut groups) in agents {
+                    groups.sort();
+                    groups.iter().for_each(|group| manifest.insert_group(group));
+                    manifest.insert_agent(Agent { name, public_key, groups, created });
+                }
+            })?;
+            let subjects: Vec<Subject> = session.all()?.into_iter().map(Subject::unchanged).collect();
+            session.conclude(subjects, &message, false, &|_, _| {})
+        })
     }
 
     /// Removes an agent: afterwards no current ciphertext opens with its key.
@@ -113,13 +122,15 @@ impl Owner<'_> {
     /// # Errors
     /// [`Error::NotFound`]; and those of every write.
     pub fn remove_agent(&self, name: &AgentName, dry_run: bool, progress: Progress<'_>) -> Result<AccessChange> {
-        let mut session = self.begin()?;
-        session.require_agent(name)?;
-        session.put_manifest(|manifest| manifest.agents.retain(|agent| agent.name != *name))?;
-        session.delete(&layout::agent_public(name))?;
-        session.delete(&layout::agent_escrow(name))?;
-        let subjects: Vec<Subject> = session.all()?.into_iter().map(|secret| without(name, secret, |_| true)).collect();
-        session.conclude(subjects, &format!("remove agent {name}"), dry_run, progress)
+        self.write(Act::about("remove-agent", Some(name)), |mut session| {
+            session.require_agent(name)?;
+            session.put_manifest(|manifest| manifest.agents.retain(|agent| agent.name != *name))?;
+            session.delete(&layout::agent_public(name))?;
+            session.delete(&layout::agent_escrow(name))?;
+            let subjects: Vec<Subject> =
+                session.all()?.into_iter().map(|secret| without(name, secret, |_| true)).collect();
+            session.conclude(subjects, &format!("remove agent {name}"), dry_run, progress)
+        })
     }
 
     /// Gives an agent a new key and takes every access from the old one.
@@ -127,30 +138,35 @@ impl Owner<'_> {
     /// # Errors
     /// [`Error::NotFound`]; and those of every write.
     pub fn recover_agent(&self, name: &AgentName, progress: Progress<'_>) -> Result<NewKey> {
-        let mut session = self.begin()?;
-        session.require_agent(name)?;
-        let made = Identities::generate();
-        let public_key = first_recipient(&made);
-        session.put_manifest(|manifest| {
-            if let Some(agent) = manifest.agent_mut(name) {
-                agent.public_key = public_key.clone();
-            }
-        })?;
-        session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
-        let subjects: Vec<Subject> = session.all()?.into_iter().map(Subject::unchanged).collect();
-        let file = self.hand_out(&session, name, &made)?;
-        let change =
-            keep_key_if(session.conclude(subjects, &format!("recover agent {name}"), false, progress), Some(&file))?;
-        Ok(NewKey { public_key, file: Some(file), change })
+        self.write(Act::about("recover-agent", Some(name)), |mut session| {
+            session.require_agent(name)?;
+            let made = Identities::generate();
+            let public_key = first_recipient(&made);
+            session.put_manifest(|manifest| {
+                if let Some(agent) = manifest.agent_mut(name) {
+                    agent.public_key = public_key.clone();
+                }
+            })?;
+            session.put(&layout::agent_public(name), format!("{public_key}\n").as_bytes())?;
+            let subjects: Vec<Subject> = session.all()?.into_iter().map(Subject::unchanged).collect();
+            let file = self.hand_out(&session, name, &made)?;
+            let change = keep_key_if(
+                session.conclude(subjects, &format!("recover agent {name}"), false, progress),
+                Some(&file),
+            )?;
+            Ok(NewKey { public_key, file: Some(file), change })
+        })
     }
 
     /// Writes an agent's original key file from escrow, privately and exclusively.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Exists`] unless `force`; [`Error::Tampered`] when the escrow does not hold the
-    /// key of the manifest.
+    /// key of the manifest; [`Error::Unrecorded`].
     pub fn restore_agent(&self, name: &AgentName, to: &Path, force: bool) -> Result<()> {
-        let text = self.vault.escrowed_key(name, self.identities)?.to_key_file(&self.hints(name));
+        let act = Act::about("restore-agent", Some(name));
+        let key = self.vault.read(act, |_| Some(self.actor()), || self.vault.escrowed_key(name, self.identities))?;
+        let text = key.to_key_file(&self.hints(name));
         if force { home::replace_private(to, text.expose(), true) } else { home::create_private(to, text.expose()) }
     }
 

@@ -1,7 +1,9 @@
 //! The first root of a vault, the key that signs it, and the files that every signed vault has: what `init` and
 //! `upgrade` have in common.
 
+use super::recorded::{self, Act};
 use super::{Context, Vault};
+use crate::audit::Role;
 use crate::card::NewOwner;
 use crate::digest::Digest;
 use crate::error::Result;
@@ -66,7 +68,7 @@ impl Founding {
         txn.commit(&format!("agent-vault: {message}\n"), self.owner.as_str(), &self.signing)
     }
 
-    /// Opens the vault that the commit made, and remembers it here.
+    /// Opens the vault that the commit made, remembers it here, and records what `operation` did.
     pub fn settle(
         &self,
         folder: Folder,
@@ -74,10 +76,14 @@ impl Founding {
         context: Context,
         commit: git2::Oid,
         manifest: &Manifest,
+        operation: &'static str,
     ) -> Result<Vault> {
         let pin = roots::from_first(&folder, self.root.render().as_bytes())?;
         let vault = Vault::assemble(dir, folder, context, pin);
         vault.remember(true);
+        let owner = &self.root.owners[0];
+        let actor = recorded::known(Role::Owner, &owner.name, owner.public_key.id());
+        vault.wrote(&Act::new(operation), Some(actor), &Ok(()), Some(&commit.to_string()));
         let repo = Repo::open(&vault.dir)?;
         // Not before the commit, which may fail; where this fails, the next change does it.
         let _ = repo.protect_bytes();

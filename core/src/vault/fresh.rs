@@ -1,7 +1,7 @@
 //! Looking at the remote on the way to a read: seldom, briefly, and without a question.
 
-use super::sync::place::VERIFIED;
 use super::Vault;
+use super::sync::place::VERIFIED;
 use crate::error::{Error, Result};
 use crate::home;
 use crate::remote::{Manner, Remote};
@@ -104,7 +104,9 @@ impl Vault {
         let repo = Repo::open(&self.dir)?;
         let Some((remote, branch)) = Remote::of(&repo)? else { return Ok((Fresh::Alone, None)) };
         let head = repo.head()?;
-        let Some(theirs) = remote.fetch(&branch, Manner::Implicit { limit })? else { return Ok((Fresh::UpToDate, None)) };
+        let Some(theirs) = remote.fetch(&branch, Manner::Implicit { limit })? else {
+            return Ok((Fresh::UpToDate, None));
+        };
         // What was fetched is seen by libgit2 only after it has looked again.
         let repo = Repo::open(&self.dir)?;
         let known = self.proven(&repo, &remote, &branch)?;

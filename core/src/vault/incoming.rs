@@ -17,7 +17,13 @@ impl Vault {
     /// # Errors
     /// [`Error::Tampered`] names the first commit that breaks a rule of the format's "A proven history", and the rule. The
     /// commit is kept under `refs/agent-vault/refused`.
-    pub(super) fn admit(&self, repo: &Repo, tip: Oid, known: &[Oid], progress: Progress<'_>) -> Result<Option<Arc<Chain>>> {
+    pub(super) fn admit(
+        &self,
+        repo: &Repo,
+        tip: Oid,
+        known: &[Oid],
+        progress: Progress<'_>,
+    ) -> Result<Option<Arc<Chain>>> {
         let past = Past::new(self);
         let tree = self.prove_onto(repo, &past, tip, known, progress)?;
         match past.ground(repo, tree)? {

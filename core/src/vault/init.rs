@@ -150,7 +150,7 @@ pub fn init(
     drop(txn);
     undo.keep();
 
-    let vault = founding.settle(folder, vault_dir, context, commit, &manifest)?;
+    let vault = founding.settle(folder, vault_dir, context, commit, &manifest, "init")?;
     Ok(Initialised {
         vault,
         created_repository,

@@ -1,5 +1,6 @@
 //! Every secret's metadata, verified; quick when nothing changed.
 
+use super::recorded::Act;
 use super::{Trusted, Vault};
 use crate::cache::Cache;
 use crate::digest::Digest;
@@ -69,10 +70,15 @@ pub struct Listing {
 
 impl Vault {
     /// Every secret (of a group, if one is named), its metadata verified. Values and ciphertexts are not looked at.
+    /// Recorded.
     ///
     /// # Errors
     /// Those of the folder itself; a single broken file does not hide the others ([`Listing::broken`]).
     pub fn list(&self, group: Option<&GroupName>) -> Result<Listing> {
+        self.read(Act::about("list", group), |_| None, || self.listing(group))
+    }
+
+    fn listing(&self, group: Option<&GroupName>) -> Result<Listing> {
         // Read while the root rose, it may be broken under the old one only.
         let mut trusted = self.current()?;
         loop {

@@ -1,7 +1,7 @@
 //! What differs between two states of a vault, in the vault's own terms: what `sync` says came in and went out.
 
-use super::past::{Ground, Past, judged};
 use super::Vault;
+use super::past::{Ground, Past, judged};
 use crate::error::Result;
 use crate::history::document::{Doc, same_value};
 use crate::manifest::Manifest;
@@ -75,9 +75,8 @@ impl Vault {
             return Ok(news);
         }
         for (path, change) in repo.differences(old, new)?.secrets {
-            let doc = |files| -> Result<Option<Doc>> {
-                Ok(judged(past.document(repo, &path, files, None))?.ok().flatten())
-            };
+            let doc =
+                |files| -> Result<Option<Doc>> { Ok(judged(past.document(repo, &path, files, None))?.ok().flatten()) };
             let (old, new) = (doc(&change.old)?, doc(&change.new)?);
             let list = match (old.as_ref().and_then(Doc::metadata), new.as_ref().and_then(Doc::metadata)) {
                 (None, Some(_)) => &mut news.added,

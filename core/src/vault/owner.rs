@@ -1,6 +1,7 @@
 //! An owner who unlocked the signing key: every writing call goes through one.
 
 use super::Vault;
+use super::recorded::Act;
 use crate::error::{Error, Result};
 use crate::escrow;
 use crate::identity::Identities;
@@ -18,11 +19,20 @@ pub struct Owner<'v> {
 }
 
 impl Vault {
-    /// Opens the signing key of the owner whom `identities` belong to.
+    /// Opens the signing key of the owner whom `identities` belong to. Recorded when it fails; what the owner then does is
+    /// recorded as such.
     ///
     /// # Errors
     /// [`Error::NotOwner`]; [`Error::Tampered`] when the escrow holds another key than the root names.
     pub fn unlock<'v>(&'v self, identities: &'v Identities) -> Result<Owner<'v>> {
+        let unlocked = self.unlocked(identities);
+        if unlocked.is_err() {
+            self.wrote(&Act::new("unlock"), Some(self.reader(identities, None)), &unlocked, None);
+        }
+        unlocked
+    }
+
+    fn unlocked<'v>(&'v self, identities: &'v Identities) -> Result<Owner<'v>> {
         let trusted = self.current()?;
         let known: Vec<_> = identities.recipients().collect();
         let owners = &trusted.root.owners;

@@ -2,6 +2,7 @@
 //! encrypted, sealed and signed anew, in one commit.
 
 use super::agents::require_nobodys;
+use super::recorded::Act;
 use super::session::Session;
 use super::{AccessChange, Owner, Progress, Vault};
 use crate::card::{Card, NewOwner};
@@ -111,12 +112,13 @@ impl Owner<'_> {
     /// # Errors
     /// As [`Vault::check_card`]; [`Error::Conflict`] when the chain or the root is full; and those of every write.
     pub fn add_owner(&self, card: &Card, dry_run: bool, progress: Progress<'_>) -> Result<OwnersChange> {
-        let mut session = self.begin()?;
-        self.vault.check_card(card)?;
-        let owners = session.root.owners.iter().cloned().chain([card.owner()]).collect();
-        session.put_root(owners, None)?;
-        session.put(&layout::signing_key(&card.name), &card.escrow())?;
-        session.reseat(&format!("add owner {}", card.name), dry_run, progress)
+        self.write(Act::about("add-owner", Some(&card.name)), |mut session| {
+            self.vault.check_card(card)?;
+            let owners = session.root.owners.iter().cloned().chain([card.owner()]).collect();
+            session.put_root(owners, None)?;
+            session.put(&layout::signing_key(&card.name), &card.escrow())?;
+            session.reseat(&format!("add owner {}", card.name), dry_run, progress)
+        })
     }
 
     /// Takes an owner's every right: the next root, in which no current value, escrow or signature is theirs. What they could
@@ -126,7 +128,16 @@ impl Owner<'_> {
     /// [`Error::NotFound`]; [`Error::Conflict`] for the last owner, and for the one at work: somebody who stays has to
     /// sign the new root's first commit; and those of every write.
     pub fn remove_owner(&self, name: &OwnerName, dry_run: bool, progress: Progress<'_>) -> Result<OwnersChange> {
-        let mut session = self.begin()?;
+        self.write(Act::about("remove-owner", Some(name)), |session| self.unseat(session, name, dry_run, progress))
+    }
+
+    fn unseat(
+        &self,
+        mut session: Session<'_>,
+        name: &OwnerName,
+        dry_run: bool,
+        progress: Progress<'_>,
+    ) -> Result<OwnersChange> {
         let mut owners = session.root.owners.clone();
         if session.root.owner(name).is_none() {
             let near = nearest(name.as_str(), owners.iter().map(|owner| owner.name.as_str()));

@@ -1,5 +1,6 @@
 //! Reading: two files, one signature, one digest, one decryption, whatever the size of the vault.
 
+use super::recorded::Act;
 use super::{Notice, Remembered, Trusted, Vault, lock};
 use crate::crypto;
 use crate::digest::Digest;
@@ -64,12 +65,18 @@ impl Unfinished {
 
 impl Vault {
     /// Reads one secret: verifies its metadata under the pinned root, checks the ciphertext's digest and that nothing
-    /// newer was seen here, and only then decrypts. Takes no lock and reads no manifest.
+    /// newer was seen here, and only then decrypts. Takes no lock and reads no manifest. Recorded, however it ends.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Tampered`], [`Error::Rollback`] or [`Error::Diverged`], naming the file;
-    /// [`Error::NotAuthorized`] when no identity is among the recipients; [`Error::Corrupt`] for anything else.
+    /// [`Error::NotAuthorized`] when no identity is among the recipients; [`Error::Unrecorded`]; [`Error::Corrupt`] for
+    /// anything else.
     pub fn get(&self, path: &SecretPath, identities: &Identities) -> Result<Secret> {
+        let who = |secret: Option<&Secret>| Some(self.reader(identities, secret.map(|secret| &*secret.metadata)));
+        self.read(Act::on("get", path), who, || self.decrypted(path, identities))
+    }
+
+    fn decrypted(&self, path: &SecretPath, identities: &Identities) -> Result<Secret> {
         let pair = self.under_root(|trusted| {
             self.newest(|| {
                 let pair = self.pair(path, trusted)?;
@@ -111,7 +118,15 @@ impl Vault {
         }
     }
 
-    /// One secret's verified metadata; its value is not looked at.
+    /// One secret's verified metadata, for somebody to see. Recorded.
+    ///
+    /// # Errors
+    /// As [`Vault::get`].
+    pub fn show(&self, path: &SecretPath) -> Result<Arc<Metadata>> {
+        self.read(Act::on("show", path), |_| None, || self.metadata(path))
+    }
+
+    /// One secret's verified metadata; its value is not looked at. A step of something else, and not recorded by itself.
     ///
     /// # Errors
     /// As [`Vault::get`].

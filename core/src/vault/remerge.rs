@@ -5,6 +5,7 @@
 
 use super::history::Range;
 use super::past::Past;
+use super::recorded::Act;
 use super::weave::{Woven, at};
 use super::{Notice, Owner, Progress, Vault};
 use crate::error::{Error, Result};
@@ -45,10 +46,18 @@ impl Owner<'_> {
                 });
             }
         }
-        let woven = self.weave(repo, parents, Some(at(&head)?), progress)?;
+        let woven = self.weave(repo, parents, Some(at(&head)?), progress);
+        self.record_merge(&woven);
+        let woven = woven?;
         self.vault.advance(&head, woven.commit)?;
         self.vault.settle_mark(repo, woven.commit, true);
         Ok(woven)
+    }
+
+    /// A merge in this machine's log: what it encrypted, it decrypted.
+    pub(super) fn record_merge(&self, woven: &Result<Woven>) {
+        let commit = woven.as_ref().ok().map(|woven| woven.commit.to_string());
+        self.vault.wrote(&Act::new("merge"), Some(self.actor()), woven, commit.as_deref());
     }
 
     /// The same before a write, where the last commit is a botched merge.

@@ -4,6 +4,7 @@
 //! then and may not now knows it, so `exposed_to` names them, and the rotation stays due.
 
 use super::past::{Fault, Ground, Past, judged};
+use super::recorded::Act;
 use super::session::Session;
 use super::spelling::Spellings;
 use super::{Owner, SetOutcome, SetRequest};
@@ -73,47 +74,48 @@ impl Owner<'_> {
     /// [`Error::NotFound`] for the commit, the revision, or the secret in it; [`Error::Tampered`] for what does not
     /// verify; [`Error::NotAuthorized`] when the owner's key could not read it then; and those of every write.
     pub fn restore(&self, path: &SecretPath, former: &Former, dry_run: bool) -> Result<Restored> {
-        let session = self.begin()?;
-        let past = Past::new(self.vault);
-        let (repo, head) = session.base();
-        let head = head.ok_or_else(|| not_found(path, former))?;
-        let commit = match former {
-            Former::Commit(spec) => Some(repo.find_commit(spec)?),
-            Former::Revision(_) => None,
-        };
-        let traced = past.trace(repo, path, std::iter::once(head).chain(commit), usize::MAX)?;
-        let found = session.find(&past, path, former, commit, &traced)?;
-        let value = self.former_value(&past, repo, &found.name, &found.metadata, &found.files)?;
-        let revision = Revision {
-            name: found.name.clone(),
-            revision: found.metadata.revision,
-            value_revision: Some(found.metadata.value_revision),
-        };
-        let restored = |outcome| Restored { outcome, from: found.commit.to_string(), revision: revision.clone() };
-        let current = session.metadata(path)?.map(|(current, _)| current);
-        if let Some(current) = &current
-            && session.sealer().open(current)?.expose() == value.expose()
-        {
-            return Ok(restored(None));
-        }
-        let knew = self.readers_of(&past, repo, &found, &value, &traced)?;
-        let request = match current {
-            Some(_) => SetRequest::default(),
-            None => session.request_of(&found.metadata),
-        };
-        let policy = session.policy();
-        let request = SetRequest { value: Some(value), ..request };
-        let mut decision = session.decide(&policy, &mut Spellings::new(self.vault), path, request)?;
-        let next = &mut decision.next;
-        let readers: BTreeSet<_> = policy.readers(&next.group, &next.agents).ids().into_iter().collect();
-        next.exposed_to = knew.into_iter().filter(|exposure| !readers.contains(&exposure.key)).collect();
-        let outcome = session.sealer().write(&policy, decision)?;
-        if dry_run {
-            return Ok(restored(Some(outcome)));
-        }
-        let short = found.commit.to_string()[..12].to_owned();
-        let commit = session.commit(&format!("restore {path} from {short}"))?;
-        Ok(restored(Some(SetOutcome { commit: Some(commit), ..outcome })))
+        self.write(Act::on("restore", path), |session| {
+            let past = Past::new(self.vault);
+            let (repo, head) = session.base();
+            let head = head.ok_or_else(|| not_found(path, former))?;
+            let commit = match former {
+                Former::Commit(spec) => Some(repo.find_commit(spec)?),
+                Former::Revision(_) => None,
+            };
+            let traced = past.trace(repo, path, std::iter::once(head).chain(commit), usize::MAX)?;
+            let found = session.find(&past, path, former, commit, &traced)?;
+            let value = self.former_value(&past, repo, &found.name, &found.metadata, &found.files)?;
+            let revision = Revision {
+                name: found.name.clone(),
+                revision: found.metadata.revision,
+                value_revision: Some(found.metadata.value_revision),
+            };
+            let restored = |outcome| Restored { outcome, from: found.commit.to_string(), revision: revision.clone() };
+            let current = session.metadata(path)?.map(|(current, _)| current);
+            if let Some(current) = &current
+                && session.sealer().open(current)?.expose() == value.expose()
+            {
+                return Ok(restored(None));
+            }
+            let knew = self.readers_of(&past, repo, &found, &value, &traced)?;
+            let request = match current {
+                Some(_) => SetRequest::default(),
+                None => session.request_of(&found.metadata),
+            };
+            let policy = session.policy();
+            let request = SetRequest { value: Some(value), ..request };
+            let mut decision = session.decide(&policy, &mut Spellings::new(self.vault), path, request)?;
+            let next = &mut decision.next;
+            let readers: BTreeSet<_> = policy.readers(&next.group, &next.agents).ids().into_iter().collect();
+            next.exposed_to = knew.into_iter().filter(|exposure| !readers.contains(&exposure.key)).collect();
+            let outcome = session.sealer().write(&policy, decision)?;
+            if dry_run {
+                return Ok(restored(Some(outcome)));
+            }
+            let short = found.commit.to_string()[..12].to_owned();
+            let commit = session.commit(&format!("restore {path} from {short}"))?;
+            Ok(restored(Some(SetOutcome { commit: Some(commit), ..outcome })))
+        })
     }
 
     /// Decrypts a former ciphertext.

@@ -20,9 +20,8 @@ use crate::txn::{Recovered, Stage, Txn, Wait};
 use crate::yaml::Document;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// See the module.
 pub(super) struct Session<'o> {
@@ -41,11 +40,16 @@ pub(super) struct Session<'o> {
     seen: Mutex<Vec<Seen>>,
     /// Whether HEAD is a commit that this machine did not make: who may read what was perhaps decided on two sides at once.
     foreign: bool,
+    /// The commit, once it is made.
+    made: Made,
 }
 
+/// Where a session says which commit it made.
+pub(super) type Made = Arc<OnceLock<String>>;
+
 impl Owner<'_> {
-    /// Begins a change.
-    pub(super) fn begin(&self) -> Result<Session<'_>> {
+    /// Begins a change; [`Owner::write`] is how.
+    pub(super) fn begin(&self, made: Made) -> Result<Session<'_>> {
         let vault = self.vault;
         self.remerge_first()?;
         let repo = Repo::open(&vault.dir)?;
@@ -60,8 +64,19 @@ impl Owner<'_> {
         vault.check_derived(&trusted.root, &manifest)?;
         txn.repo().protect_bytes()?;
         let (root, key, seen) = (trusted.root.clone(), None, Mutex::default());
-        let mut session =
-            Session { owner: self, vault, trusted, root, key, manifest, manifest_digest, txn, seen, foreign: false };
+        let mut session = Session {
+            owner: self,
+            vault,
+            trusted,
+            root,
+            key,
+            manifest,
+            manifest_digest,
+            txn,
+            seen,
+            foreign: false,
+            made,
+        };
         session.foreign = session.check_foreign_commits()?;
         Ok(session)
     }
@@ -266,10 +281,11 @@ impl<'o> Session<'o> {
     /// Makes the change one signed commit, and remembers what is newest now. Returns the commit's id.
     pub(super) fn commit(self, message: &str) -> Result<String> {
         let mended = if self.foreign { self.mend()? } else { 0 };
-        let Session { owner, vault, key, manifest, manifest_digest, mut txn, seen, .. } = self;
+        let Session { owner, vault, key, manifest, manifest_digest, mut txn, seen, made, .. } = self;
         let key = key.as_ref().unwrap_or(&owner.key);
         let before = txn.head().commit.map(|commit| commit.to_string());
         let commit = txn.commit(&format!("agent-vault: {message}\n"), owner.name.as_str(), key)?;
+        let _ = made.set(commit.to_string());
         // A new root is followed, and pinned, by whoever meets it next; the change is made, whatever comes of that.
         let _ = vault.current();
         // Still under the lock: marks only rise.

@@ -4,6 +4,7 @@
 //! between the push and the branch, the next sync finds a commit that comes after ours, and takes it.
 
 use super::news::News;
+use super::recorded::Act;
 use super::weave::{Woven, at, forked};
 use super::{Owner, Progress, Vault};
 use crate::digest::Digest;
@@ -265,7 +266,11 @@ impl Sync<'_> {
     /// Merges, pushes the merge, and only then moves the branch here.
     fn merge(&mut self, head: &Head, [ours, theirs]: [Oid; 2]) -> Result<Option<Synced>> {
         self.ask(Some((theirs, ours)), self.options.push.then_some((ours, theirs)))?;
-        let woven = self.owner(|owner| owner.weave(&self.repo, [ours, theirs], None, self.asking.progress))?;
+        let woven = self.owner(|owner| {
+            let woven = owner.weave(&self.repo, [ours, theirs], None, self.asking.progress);
+            owner.record_merge(&woven);
+            woven
+        })?;
         if self.options.push && self.options.branch.is_none() {
             match self.remote.push(woven.commit, &self.branch, Manner::Asked)? {
                 Pushed::Done => {}
@@ -383,9 +388,10 @@ impl Sync<'_> {
 impl Owner<'_> {
     /// Plans the whole vault and applies it: what a merge that was not ours left undone.
     fn mend(&self, progress: Progress<'_>) -> Result<usize> {
-        let session = self.begin()?;
-        let subjects: Vec<Subject> = session.all()?.into_iter().map(Subject::unchanged).collect();
-        let change = session.conclude(subjects, "encrypt for those who may read after a merge", false, progress)?;
+        let change = self.write(Act::new("sync"), |session| {
+            let subjects: Vec<Subject> = session.all()?.into_iter().map(Subject::unchanged).collect();
+            session.conclude(subjects, "encrypt for those who may read after a merge", false, progress)
+        })?;
         let changed: BTreeSet<&str> = change.gains.iter().chain(&change.loses).map(|(path, _)| path.as_str()).collect();
         Ok(changed.len())
     }

@@ -147,7 +147,8 @@ impl Upgrade<'_> {
             .collect::<Result<Vec<_>>>()?;
         let commit = self.founding.commit(&mut txn, "upgrade the vault of agent-vault 0.1.0")?;
         // Still under the lock: marks only rise.
-        let vault = self.founding.settle(crate::folder::Folder::open(&dir)?, dir, context, commit, &manifest)?;
+        let vault =
+            self.founding.settle(crate::folder::Folder::open(&dir)?, dir, context, commit, &manifest, "upgrade")?;
         let (seen, reencrypted): (Vec<Seen>, Vec<bool>) = staged.into_iter().unzip();
         let remembered = seen.iter().try_for_each(|seen| vault.memory().raise_seen(vault.id(), seen));
         if let Err(error) = remembered {

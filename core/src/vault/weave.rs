@@ -177,7 +177,9 @@ fn longer(ours: &Arc<Chain>, theirs: &Arc<Chain>) -> Result<Arc<Chain>> {
 pub(super) fn forked(root: u64) -> Error {
     Error::Conflict {
         message: format!("root {root} has two successors: owners were changed on both sides at once"),
-        hint: "ask the other owners which one counts; `agent-vault trust` says how to choose. Reading goes on as before".into(),
+        hint:
+            "ask the other owners which one counts; `agent-vault trust` says how to choose. Reading goes on as before"
+                .into(),
     }
 }
 

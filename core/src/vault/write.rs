@@ -1,5 +1,6 @@
 //! `set`, one secret or many; `rm`, `mv`.
 
+use super::recorded::Act;
 use super::session::{Sealer, Session};
 use super::spelling::Spellings;
 use super::{Owner, Progress};
@@ -88,21 +89,22 @@ impl Owner<'_> {
     /// and those of every write.
     pub fn set(&self, path: &SecretPath, request: SetRequest, dry_run: bool) -> Result<SetOutcome> {
         request.check()?;
-        let session = self.begin()?;
-        let decision = session.decide(&session.policy(), &mut Spellings::new(self.vault), path, request)?;
-        let verb = match decision {
-            Decision { content: Content::Nothing, .. } => None,
-            Decision { created: true, .. } => Some("add"),
-            Decision { created: false, .. } => Some("set"),
-        };
-        let outcome = session.sealer().write(&session.policy(), decision)?;
-        match verb {
-            Some(verb) if !dry_run => {
-                let commit = session.commit(&format!("{verb} {path}"))?;
-                Ok(SetOutcome { commit: Some(commit), ..outcome })
+        self.write(Act::on("set", path), |session| {
+            let decision = session.decide(&session.policy(), &mut Spellings::new(self.vault), path, request)?;
+            let verb = match decision {
+                Decision { content: Content::Nothing, .. } => None,
+                Decision { created: true, .. } => Some("add"),
+                Decision { created: false, .. } => Some("set"),
+            };
+            let outcome = session.sealer().write(&session.policy(), decision)?;
+            match verb {
+                Some(verb) if !dry_run => {
+                    let commit = session.commit(&format!("{verb} {path}"))?;
+                    Ok(SetOutcome { commit: Some(commit), ..outcome })
+                }
+                _ => Ok(outcome),
             }
-            _ => Ok(outcome),
-        }
+        })
     }
 
     /// Stores many values, or changes what is known of them, in one signed commit: all of them or none. Values are
@@ -120,32 +122,34 @@ impl Owner<'_> {
     ) -> Result<Vec<SetOutcome>> {
         requests.iter().try_for_each(|(_, request)| request.check())?;
         check_unique(&requests)?;
-        let session = self.begin()?;
-        let policy = session.policy();
-        let mut spellings = Spellings::new(self.vault);
-        let decisions = requests
-            .into_iter()
-            .map(|(path, request)| session.decide(&policy, &mut spellings, &path, request))
-            .collect::<Result<Vec<_>>>()?;
-        let written: Vec<bool> =
-            decisions.iter().map(|decision| !matches!(decision.content, Content::Nothing)).collect();
-        let (sealer, total, done) = (session.sealer(), decisions.len(), AtomicUsize::new(0));
-        let mut outcomes = decisions
-            .into_par_iter()
-            .map(|decision| {
-                let outcome = sealer.write(&policy, decision)?;
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-                Ok(outcome)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        if dry_run || !written.contains(&true) {
-            return Ok(outcomes);
-        }
-        let commit = session.commit(message)?;
-        for (outcome, _) in outcomes.iter_mut().zip(written).filter(|(_, written)| *written) {
-            outcome.commit = Some(commit.clone());
-        }
-        Ok(outcomes)
+        let act = Act::new("set").to_all(requests.iter().map(|(path, _)| path));
+        self.write(act, |session| {
+            let policy = session.policy();
+            let mut spellings = Spellings::new(self.vault);
+            let decisions = requests
+                .into_iter()
+                .map(|(path, request)| session.decide(&policy, &mut spellings, &path, request))
+                .collect::<Result<Vec<_>>>()?;
+            let written: Vec<bool> =
+                decisions.iter().map(|decision| !matches!(decision.content, Content::Nothing)).collect();
+            let (sealer, total, done) = (session.sealer(), decisions.len(), AtomicUsize::new(0));
+            let mut outcomes = decisions
+                .into_par_iter()
+                .map(|decision| {
+                    let outcome = sealer.write(&policy, decision)?;
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+                    Ok(outcome)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            if dry_run || !written.contains(&true) {
+                return Ok(outcomes);
+            }
+            let commit = session.commit(message)?;
+            for (outcome, _) in outcomes.iter_mut().zip(written).filter(|(_, written)| *written) {
+                outcome.commit = Some(commit.clone());
+            }
+            Ok(outcomes)
+        })
     }
 
     /// Removes a secret; a signed tombstone takes its place. Returns the commit.
@@ -153,10 +157,11 @@ impl Owner<'_> {
     /// # Errors
     /// [`Error::NotFound`]; and those of every write.
     pub fn remove(&self, path: &SecretPath) -> Result<String> {
-        let session = self.begin()?;
-        let (current, digest) = session.require_secret(path)?;
-        session.bury(&current, digest)?;
-        session.commit(&format!("remove {path}"))
+        self.write(Act::on("rm", path), |session| {
+            let (current, digest) = session.require_secret(path)?;
+            session.bury(&current, digest)?;
+            session.commit(&format!("remove {path}"))
+        })
     }
 
     /// Moves a secret to another name. A group that came from its old name follows the new one; then its readers
@@ -165,33 +170,41 @@ impl Owner<'_> {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Exists`]; and those of every write.
     pub fn rename(&self, from: &SecretPath, to: &SecretPath) -> Result<SetOutcome> {
-        let session = self.begin()?;
-        let (current, digest) = session.require_secret(from)?;
-        if session.metadata(to)?.is_some() {
-            return Err(Error::Exists { what: "secret", name: to.to_string(), detail: String::new() });
-        }
-        Spellings::new(self.vault).add(to)?;
-        let group = if current.group == from.default_group() { to.default_group() } else { current.group.clone() };
-        let (parents, revision) = session.numbers_after(to)?;
-        let moved =
-            Metadata { name: to.clone(), revision: revision.max(current.revision) + 1, parents, ..current.clone() };
-        let steps =
-            policy::plan(&session.policy(), [Subject { fact: moved.clone(), group, agents: current.agents.clone() }]);
-        let mut outcome =
-            SetOutcome { created: true, metadata: moved.clone(), gains: Vec::new(), loses: Vec::new(), commit: None };
-        match steps.first() {
-            None => session.relocate(from, &moved)?,
-            Some(step) => {
-                let value = session.sealer().open(&current)?;
-                let next = Metadata { group: step.group.clone(), exposed_to: step.exposed_to(), ..moved };
-                outcome.metadata = session.sealer().seal(next, &step.readers, value.expose())?;
-                (outcome.gains, outcome.loses) = (texts(&step.gains), texts(&step.loses));
+        self.write(Act::on("mv", from).with(to), |session| {
+            let (current, digest) = session.require_secret(from)?;
+            if session.metadata(to)?.is_some() {
+                return Err(Error::Exists { what: "secret", name: to.to_string(), detail: String::new() });
             }
-        }
-        session.delete(&layout::secret(to, layout::Part::Gone))?;
-        session.bury(&current, digest)?;
-        outcome.commit = Some(session.commit(&format!("move {from} to {to}"))?);
-        Ok(outcome)
+            Spellings::new(self.vault).add(to)?;
+            let group = if current.group == from.default_group() { to.default_group() } else { current.group.clone() };
+            let (parents, revision) = session.numbers_after(to)?;
+            let moved =
+                Metadata { name: to.clone(), revision: revision.max(current.revision) + 1, parents, ..current.clone() };
+            let steps = policy::plan(
+                &session.policy(),
+                [Subject { fact: moved.clone(), group, agents: current.agents.clone() }],
+            );
+            let mut outcome = SetOutcome {
+                created: true,
+                metadata: moved.clone(),
+                gains: Vec::new(),
+                loses: Vec::new(),
+                commit: None,
+            };
+            match steps.first() {
+                None => session.relocate(from, &moved)?,
+                Some(step) => {
+                    let value = session.sealer().open(&current)?;
+                    let next = Metadata { group: step.group.clone(), exposed_to: step.exposed_to(), ..moved };
+                    outcome.metadata = session.sealer().seal(next, &step.readers, value.expose())?;
+                    (outcome.gains, outcome.loses) = (texts(&step.gains), texts(&step.loses));
+                }
+            }
+            session.delete(&layout::secret(to, layout::Part::Gone))?;
+            session.bury(&current, digest)?;
+            outcome.commit = Some(session.commit(&format!("move {from} to {to}"))?);
+            Ok(outcome)
+        })
     }
 }
 

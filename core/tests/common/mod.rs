@@ -158,10 +158,11 @@ impl Setup {
     /// Everything that a refused change must leave as it is: work tree, index, branches, and the owner's home.
     pub fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut all = files(self.temp());
-        // Locks, staged files and loose objects are nobody's state; what refers to objects is compared.
+        // Locks, staged files and loose objects are nobody's state; what refers to objects is compared. The log tells what
+        // was tried.
         all.retain(|path, _| {
             let path = path.to_string_lossy();
-            !path.contains("/.git/agent-vault/") && !path.contains("/.git/objects/")
+            !path.contains("/audit/") && !path.contains("/.git/agent-vault/") && !path.contains("/.git/objects/")
         });
         all
     }

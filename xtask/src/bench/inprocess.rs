@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `fixture DIR HOME SECRETS AGENTS READERS` | makes the vault that [`fixture::vault`] describes | nothing |
 //! | `read RECIPIENTS` | medians of one secret's read | `plain` the age crate's plain calls; `decrypt` one bare decryption, hinted; `verify` one signature; `first` and `again` the vault's own `get` on a new handle and repeated on it |
+//! | `record SEGMENTS` | a line of the log, and a log of so many segments | `begin` the first line of a process, `append` a further one; `show` and `prove` the whole log |
 //! | `reencrypt SECRETS RECIPIENTS` | decrypts and encrypts so many on all cores, in memory | `reencrypt` |
 //!
 //! Where the example is not there, its rows are left out and vaults are made by the program itself.
@@ -121,6 +122,17 @@ impl InProcess {
         Times::of(&mut command)?.get("reencrypt")
     }
 
+    /// What a line of the log costs, and a log of so many segments.
+    ///
+    /// # Errors
+    ///
+    /// When the example fails or does not print it.
+    pub fn record(&self, place: &Place, segments: usize) -> Result<Times, Failure> {
+        let mut command = place.command(&self.program);
+        command.arg("record").arg(segments.to_string());
+        Times::of(&mut command)
+    }
+
     fn read(&self, bench: &Bench, recipients: usize) -> Result<Times, Failure> {
         let place = bench.sandbox.place(&format!("read-{recipients}"))?;
         let mut command = place.command(&self.program);
@@ -130,7 +142,7 @@ impl InProcess {
 }
 
 /// What the example printed.
-struct Times(Vec<(String, Duration)>);
+pub struct Times(Vec<(String, Duration)>);
 
 impl Times {
     fn of(command: &mut Command) -> Result<Self, Failure> {
@@ -154,7 +166,12 @@ impl Times {
         Self(text.lines().filter_map(line).collect())
     }
 
-    fn get(&self, name: &str) -> Result<Duration, Failure> {
+    /// One of them.
+    ///
+    /// # Errors
+    ///
+    /// When it was not printed.
+    pub fn get(&self, name: &str) -> Result<Duration, Failure> {
         self.0
             .iter()
             .find(|(known, _)| known == name)

@@ -15,6 +15,8 @@ use crate::layout;
 use crate::prompt::Prompt;
 use crate::recipient::Recipient;
 use crate::secret::SecretBytes;
+use crate::vault::recorded::Act;
+use crate::vault::session::Session;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,7 +43,18 @@ impl Owner<'_> {
     /// [`Error::Usage`] when nothing is given and `owner.key` is not a plain file with this owner's key in it;
     /// [`Error::Exists`] for a key that somebody has; and those of every write.
     pub fn rotate_owner(&self, given: Option<&Identities>, dry_run: bool, progress: Progress<'_>) -> Result<Rotated> {
-        let mut session = self.begin()?;
+        self.write(Act::about("rotate-owner", Some(&self.name)), |session| {
+            self.reseat(session, given, dry_run, progress)
+        })
+    }
+
+    fn reseat(
+        &self,
+        mut session: Session<'_>,
+        given: Option<&Identities>,
+        dry_run: bool,
+        progress: Progress<'_>,
+    ) -> Result<Rotated> {
         let (home, prompt) = (&self.vault.context.home, &self.vault.context.prompt);
         let mut owners = session.root.owners.clone();
         let Some(mine) = owners.iter_mut().find(|owner| owner.name == self.name) else {

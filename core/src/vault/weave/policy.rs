@@ -113,7 +113,8 @@ impl Weaver<'_> {
             let Some(agent) = state.manifest.agent(then) else { return Ok(()) };
             let sealed = sealed.ok_or_else(|| Error::tampered(&file, "the escrow cannot be read"))?;
             let old = &state.chain.root;
-            let opened = escrow::open_sealed_agent_key(&sealed, &file, then, &agent.public_key, old, identities, prompt)?;
+            let opened =
+                escrow::open_sealed_agent_key(&sealed, &file, then, &agent.public_key, old, identities, prompt)?;
             let bytes = escrow::seal_agent_key(&opened, &self.owner.hints(now), &self.chain.root, prompt)?;
             content = Content::Bytes(bytes);
         }

@@ -76,7 +76,8 @@ impl Weaver<'_> {
             (true, false, ours, Some(theirs)) => return Ok(self.quarantine(path, ours, theirs, Side::Theirs, remarks)),
             (false, true, Some(ours), theirs) => return Ok(self.quarantine(path, theirs, ours, Side::Ours, remarks)),
             (_, _, ours, theirs) => {
-                let bases = self.bases.iter().map(|base| self.base_document(repo, path, base)).collect::<Result<Vec<_>>>()?;
+                let bases =
+                    self.bases.iter().map(|base| self.base_document(repo, path, base)).collect::<Result<Vec<_>>>()?;
                 let bases: Vec<Option<&Doc>> = bases.iter().map(Option::as_ref).collect();
                 let (outcome, said) = merge(&bases, ours.as_ref(), theirs.as_ref(), |key| self.owner_name(key));
                 match said {
@@ -89,13 +90,9 @@ impl Weaver<'_> {
                 }
                 Ok(match outcome {
                     Outcome::Buried(gone) => Now::Buried(gone),
-                    Outcome::Woven(fact, side) => Now::Live(Live {
-                        fact: *fact,
-                        taken: None,
-                        side,
-                        lies: path.clone(),
-                        anew: false,
-                    }),
+                    Outcome::Woven(fact, side) => {
+                        Now::Live(Live { fact: *fact, taken: None, side, lies: path.clone(), anew: false })
+                    }
                     Outcome::Taken(side) => {
                         let doc = if side == Side::Ours { ours } else { theirs };
                         match doc.map(|doc| (doc.digest, doc.record)) {
@@ -249,7 +246,9 @@ impl Weaver<'_> {
         changes: &BTreeMap<SecretPath, SecretChange>,
         progress: Progress<'_>,
     ) -> Result<(Files, usize)> {
-        let policy = Policy::new(&self.chain.root, &merged.manifest);
+        // Owners whom the newer root lacks are still known by name.
+        let older = if self.ours.chain.len() < self.theirs.chain.len() { &self.ours.chain } else { &self.theirs.chain };
+        let policy = Policy::new(&self.chain.root, &merged.manifest).in_place_of(&older.root);
         let subjects = all.values().filter_map(|now| match now {
             Now::Live(live) => Some(Subject::unchanged(live.fact.clone())),
             _ => None,
@@ -303,7 +302,10 @@ impl Weaver<'_> {
             Now::Live(Live { taken: Some(_), side: Side::Ours, .. }) if step.is_none() => {}
             Now::Gone(Side::Theirs) | Now::Live(Live { taken: Some(_), side: Side::Theirs, .. }) if step.is_none() => {
                 let theirs = change.map_or_else(SecretFiles::default, |change| change.new);
-                for part in [Part::Enc, Part::Meta, Part::Gone].into_iter().filter(|part| ours.file(*part) != theirs.file(*part)) {
+                for part in [Part::Enc, Part::Meta, Part::Gone]
+                    .into_iter()
+                    .filter(|part| ours.file(*part) != theirs.file(*part))
+                {
                     put(part, theirs.file(part).map(|entry| Content::Object(entry.oid)));
                 }
             }
@@ -329,13 +331,7 @@ impl Weaver<'_> {
     }
 
     /// New metadata of a secret, and its ciphertext: as it lies there, or encrypted for other readers.
-    fn seal(
-        &self,
-        repo: &Repo,
-        policy: &Policy<'_>,
-        live: &Live,
-        step: Option<&Step>,
-    ) -> Result<(Metadata, Content)> {
+    fn seal(&self, repo: &Repo, policy: &Policy<'_>, live: &Live, step: Option<&Step>) -> Result<(Metadata, Content)> {
         let mut next = live.fact.clone();
         if let Some(digest) = live.taken {
             (next.revision, next.parents) = (next.revision + 1, vec![digest]);

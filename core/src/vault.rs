@@ -56,7 +56,7 @@ pub use owner::Owner;
 pub use owners::{MadeCard, OwnersChange, Rotated};
 pub use read::Secret;
 pub use restore::{Former, Restored};
-pub use sync::{Asking, SyncOptions, Synced, Travel};
+pub use sync::{Asking, SyncOptions, Synced, Telling, Travel};
 pub use upgrade::{Upgrade, Upgraded};
 pub use verify::Counts;
 pub use write::{SetOutcome, SetRequest};

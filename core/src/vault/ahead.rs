@@ -18,6 +18,9 @@ pub(super) struct Elsewhere {
     pub ciphertext: Vec<u8>,
 }
 
+/// A document of a commit, with the ciphertext of a secret that is there.
+type Found = (Oid, Doc, Option<Vec<u8>>);
+
 impl Vault {
     /// The newest document of a secret in verified commits, if it is newer than revision `local` and not older than what
     /// was seen. With `all`, every commit that was proven last is asked, else only what the last fetch found.
@@ -50,13 +53,7 @@ impl Vault {
     }
 
     /// A secret in one commit, verified under the root in force there, which must hold the pinned one.
-    fn in_commit(
-        &self,
-        repo: &Repo,
-        past: &Past<'_>,
-        commit: Oid,
-        path: &SecretPath,
-    ) -> Result<Option<(Oid, Doc, Option<Vec<u8>>)>> {
+    fn in_commit(&self, repo: &Repo, past: &Past<'_>, commit: Oid, path: &SecretPath) -> Result<Option<Found>> {
         if !repo.knows(commit) {
             return Ok(None);
         }

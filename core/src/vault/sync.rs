@@ -56,6 +56,9 @@ pub struct Travel {
     pub outgoing: Vec<(String, String)>,
 }
 
+/// Takes what the user's `git` says, line by line, fit for a terminal.
+pub type Telling = Arc<dyn Fn(&str) + Send + std::marker::Sync>;
+
 /// Who answers what a sync has to ask.
 pub struct Asking<'a> {
     /// Opens the keys: only a merge, or a plan that has to be carried out, needs them.
@@ -65,7 +68,7 @@ pub struct Asking<'a> {
     /// Progress of proofs and re-encryption.
     pub progress: Progress<'a>,
     /// What the user's `git` says while it works.
-    pub telling: Option<Arc<dyn Fn(&str) + Send + std::marker::Sync>>,
+    pub telling: Option<Telling>,
 }
 
 /// What a sync did.

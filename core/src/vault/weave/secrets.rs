@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What stands at a name.
 enum Now {
-    Live(Live),
+    Live(Box<Live>),
     /// A new tombstone.
     Buried(Tombstone),
     /// What this side has, which is no live secret.
@@ -41,6 +41,24 @@ struct Live {
     lies: SecretPath,
     /// Its value counts as a new one, so its ciphertext must be another.
     anew: bool,
+}
+
+impl Live {
+    /// Whether it is taken from a side as it is.
+    fn is_whole(&self, side: Side) -> bool {
+        self.taken.is_some() && self.side == side
+    }
+}
+
+impl Now {
+    /// Whether all of it is a side's.
+    fn is_whole(&self, side: Side) -> bool {
+        match self {
+            Now::Live(live) => live.is_whole(side),
+            Now::Gone(gone) => *gone == side,
+            Now::Buried(_) => false,
+        }
+    }
 }
 
 /// The files of the secrets, how many were encrypted anew, and what to say of them.
@@ -70,15 +88,20 @@ impl Weaver<'_> {
         change: &SecretChange,
         remarks: &mut Vec<Remark>,
     ) -> Result<Now> {
-        let (ours, ours_counts) = self.document(repo, policy, path, &change.old, Side::Ours)?;
-        let (theirs, theirs_counts) = self.document(repo, policy, path, &change.new, Side::Theirs)?;
-        match (ours_counts, theirs_counts, ours, theirs) {
-            (true, false, ours, Some(theirs)) => return Ok(self.quarantine(path, ours, theirs, Side::Theirs, remarks)),
-            (false, true, Some(ours), theirs) => return Ok(self.quarantine(path, theirs, ours, Side::Ours, remarks)),
+        let bases = self.bases.iter().map(|base| self.base_document(repo, path, base)).collect::<Result<Vec<_>>>()?;
+        let bases: Vec<Option<&Doc>> = bases.iter().map(Option::as_ref).collect();
+        let ours = self.document(repo, policy, path, &change.old, Side::Ours)?;
+        let theirs = self.document(repo, policy, path, &change.new, Side::Theirs)?;
+        // What both sides come from counts whoever signed it: the newer root's side has signed it anew.
+        let foreign = |(doc, counts): &(Option<Doc>, bool)| {
+            let known = |doc: &Doc| bases.iter().flatten().any(|base| base.digest == doc.digest);
+            !counts && !doc.as_ref().is_some_and(known)
+        };
+        let (ours_counts, theirs_counts) = (!foreign(&ours), !foreign(&theirs));
+        match (ours_counts, theirs_counts, ours.0, theirs.0) {
+            (true, false, ours, Some(theirs)) => Ok(self.quarantine(path, ours, theirs, Side::Theirs, remarks)),
+            (false, true, Some(ours), theirs) => Ok(self.quarantine(path, theirs, ours, Side::Ours, remarks)),
             (_, _, ours, theirs) => {
-                let bases =
-                    self.bases.iter().map(|base| self.base_document(repo, path, base)).collect::<Result<Vec<_>>>()?;
-                let bases: Vec<Option<&Doc>> = bases.iter().map(Option::as_ref).collect();
                 let (outcome, said) = merge(&bases, ours.as_ref(), theirs.as_ref(), |key| self.owner_name(key));
                 match said {
                     Some(Said::Kept) => remarks.push(Remark::Kept { path: path.clone() }),
@@ -91,7 +114,7 @@ impl Weaver<'_> {
                 Ok(match outcome {
                     Outcome::Buried(gone) => Now::Buried(gone),
                     Outcome::Woven(fact, side) => {
-                        Now::Live(Live { fact: *fact, taken: None, side, lies: path.clone(), anew: false })
+                        Now::Live(Box::new(Live { fact: *fact, taken: None, side, lies: path.clone(), anew: false }))
                     }
                     Outcome::Taken(side) => {
                         let doc = if side == Side::Ours { ours } else { theirs };
@@ -159,7 +182,7 @@ impl Weaver<'_> {
                 let anew = theirs >= fact.value_revision;
                 let value_revision = if anew { theirs + 1 } else { fact.value_revision };
                 let fact = Metadata { revision, value_revision, parents, ..*fact };
-                Now::Live(Live { fact, taken: None, side, lies: path.clone(), anew })
+                Now::Live(Box::new(Live { fact, taken: None, side, lies: path.clone(), anew }))
             }
             Some(Record::Gone(gone)) => Now::Buried(gone.continuing(revision, parents)),
             None => Now::Buried(Tombstone::new(self.owner.vault.id, path.clone(), revision, parents)),
@@ -231,8 +254,8 @@ impl Weaver<'_> {
             let revision = 1 + moved.map_or(live.fact.revision, |old| old.revision);
             let gone = Tombstone::new(self.owner.vault.id, from.clone(), 1 + newest, parents);
             all.insert(from.clone(), Now::Buried(gone));
-            let fact = Metadata { name: to.clone(), revision, parents: Vec::new(), ..live.fact };
-            all.insert(to.clone(), Now::Live(Live { fact, taken: None, ..live }));
+            let fact = Metadata { name: to.clone(), revision, parents: Vec::new(), ..live.fact.clone() };
+            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, ..*live })));
             remarks.push(Remark::Renamed { from, to });
         }
         Ok(())
@@ -299,8 +322,8 @@ impl Weaver<'_> {
         let had = |part| ours.file(part).is_some();
         match now {
             Now::Gone(Side::Ours) => {}
-            Now::Live(Live { taken: Some(_), side: Side::Ours, .. }) if step.is_none() => {}
-            Now::Gone(Side::Theirs) | Now::Live(Live { taken: Some(_), side: Side::Theirs, .. }) if step.is_none() => {
+            Now::Live(live) if live.is_whole(Side::Ours) && step.is_none() => {}
+            _ if now.is_whole(Side::Theirs) && step.is_none() => {
                 let theirs = change.map_or_else(SecretFiles::default, |change| change.new);
                 for part in [Part::Enc, Part::Meta, Part::Gone]
                     .into_iter()
@@ -360,5 +383,5 @@ impl Weaver<'_> {
 }
 
 fn live(fact: Metadata, digest: Digest, side: Side, path: &SecretPath) -> Now {
-    Now::Live(Live { fact, taken: Some(digest), side, lies: path.clone(), anew: false })
+    Now::Live(Box::new(Live { fact, taken: Some(digest), side, lies: path.clone(), anew: false }))
 }

@@ -44,7 +44,7 @@ fn tab(shell: Command, typed: &str, line: &str, offered: &[&str]) {
 }
 
 /// What is typed, what it becomes, and what is offered beside.
-const TYPED: [(&str, &str, &[&str]); 9] = [
+const TYPED: [(&str, &str, &[&str]); 10] = [
     ("agent-vault get st", "agent-vault get stripe/", &[]),
     ("agent-vault get stripe/a", "agent-vault get stripe/api-key ", &[]),
     ("agent-vault show al", "agent-vault show alone ", &[]),

@@ -186,8 +186,7 @@ pub fn replace_private(path: &Path, bytes: &[u8], durable: bool) -> Result<()> {
     let result = private_options()
         .open(&temporary)
         .and_then(|mut file| write(&mut file))
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .and_then(|()| if durable { sync_folder_of(path) } else { Ok(()) });
+        .and_then(|()| std::fs::rename(&temporary, path));
     if result.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }
@@ -195,7 +194,7 @@ pub fn replace_private(path: &Path, bytes: &[u8], durable: bool) -> Result<()> {
 }
 
 /// Flushes the folder that names a file: without it, a power cut may take the name. Windows has no such call.
-fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) if cfg!(unix) => File::open(parent)?.sync_all(),
         _ => Ok(()),

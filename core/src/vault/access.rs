@@ -207,22 +207,11 @@ impl Session<'_> {
         progress: Progress<'_>,
     ) -> Result<AccessChange> {
         let steps = policy::plan(&self.policy(), subjects);
-        self.conclude_steps(&steps, message, dry_run, progress)
-    }
-
-    /// The same for what is planned already.
-    pub(super) fn conclude_steps(
-        self,
-        steps: &[Step],
-        message: &str,
-        dry_run: bool,
-        progress: Progress<'_>,
-    ) -> Result<AccessChange> {
-        let change = AccessChange::of(steps);
+        let change = AccessChange::of(&steps);
         if dry_run {
             return Ok(change);
         }
-        self.apply(steps, progress)?;
+        self.apply(&steps, progress)?;
         let commit = self.commit(message)?;
         Ok(AccessChange { commit: Some(commit), ..change })
     }

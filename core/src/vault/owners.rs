@@ -117,7 +117,7 @@ impl Owner<'_> {
             let owners = session.root.owners.iter().cloned().chain([card.owner()]).collect();
             session.put_root(owners, None)?;
             session.put(&layout::signing_key(&card.name), &card.escrow())?;
-            session.reseat(&format!("add owner {}", card.name), dry_run, progress)
+            session.reseat(&format!("add owner {}", card.name), dry_run, progress, || Ok(()))
         })
     }
 
@@ -160,7 +160,7 @@ impl Owner<'_> {
         owners.retain(|owner| owner.name != *name);
         session.put_root(owners, None)?;
         session.delete(&layout::signing_key(name))?;
-        session.reseat(&format!("remove owner {name}"), dry_run, progress)
+        session.reseat(&format!("remove owner {name}"), dry_run, progress, || Ok(()))
     }
 }
 
@@ -184,16 +184,26 @@ fn public_key_of(identities: &Identities) -> Result<&Recipient> {
 }
 
 impl Session<'_> {
-    /// Puts everything under the new root: values, escrows, and the tombstones that nobody in it signed.
-    fn reseat(self, message: &str, dry_run: bool, progress: Progress<'_>) -> Result<OwnersChange> {
+    /// Puts everything under the new root, in one commit: values, escrows, and the tombstones that nobody in it signed.
+    /// `before_commit` is called when all of that is staged.
+    fn reseat(
+        self,
+        message: &str,
+        dry_run: bool,
+        progress: Progress<'_>,
+        before_commit: impl FnOnce() -> Result<()>,
+    ) -> Result<OwnersChange> {
         let steps = policy::plan_anew(&self.policy(), self.all()?.into_iter().map(Subject::unchanged));
-        let (root, escrowed) = (self.root.root, self.escrowed()?);
-        if !dry_run {
-            escrowed.iter().try_for_each(|agent| self.reseal(agent))?;
-            self.renew_tombstones()?;
+        let (root, change, escrowed) = (self.root.root, AccessChange::of(&steps), self.escrowed()?);
+        if dry_run {
+            return Ok(OwnersChange { root, change, escrowed });
         }
-        let change = self.conclude_steps(&steps, message, dry_run, progress)?;
-        Ok(OwnersChange { root, change, escrowed })
+        escrowed.iter().try_for_each(|agent| self.reseal(agent))?;
+        self.renew_tombstones()?;
+        self.apply(&steps, progress)?;
+        before_commit()?;
+        let commit = self.commit(message)?;
+        Ok(OwnersChange { root, change: AccessChange { commit: Some(commit), ..change }, escrowed })
     }
 
     /// The agents whose private keys lie in escrow.

@@ -74,21 +74,14 @@ impl Owner<'_> {
         *mine = new.owner;
         session.put_root(owners, Some(new.signing))?;
         session.put(&layout::signing_key(&self.name), &escrow)?;
-        let file = key_file.as_ref().map(|key_file| key_file.file.clone());
-        let written = key_file.zip(made).filter(|_| !dry_run);
-        if let Some((key_file, made)) = &written {
-            key_file.put_first(made, &self.vault.owners_hints(), prompt)?;
-        }
-        let done = session.reseat(&format!("rotate owner {}", self.name), dry_run, progress);
-        match (done, &written) {
-            (Ok(owners), _) => Ok(Rotated { owners, public_key, fingerprint, file }),
-            // The commit is made: what it needs must stay.
-            (Err(error @ Error::Unfinished { .. }), _) | (Err(error), None) => Err(error),
-            (Err(error), Some((key_file, _))) => {
-                key_file.put_back();
-                Err(error)
-            }
-        }
+        // The last thing before the commit. It is never taken back: whether a commit that failed is there after all, only the
+        // next command finds out.
+        let keep = || match (&key_file, &made) {
+            (Some(key_file), Some(made)) => key_file.put_first(made, &self.vault.owners_hints(), prompt),
+            _ => Ok(()),
+        };
+        let owners = session.reseat(&format!("rotate owner {}", self.name), dry_run, progress, keep)?;
+        Ok(Rotated { owners, public_key, fingerprint, file: key_file.map(|key_file| key_file.file) })
     }
 }
 
@@ -107,10 +100,10 @@ impl KeyFile {
             message: format!("{} {reason}, so a new key cannot be put into it", file.display()),
             hint: "make a key of your own and name its file: `agent-vault rotate-owner --new-key FILE`".into(),
         };
-        let lock = home.lock_owner_key()?;
         if !file.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
             return Err(unfit("is not there, or no regular file"));
         }
+        let lock = home.lock_owner_key()?;
         let before = read_key_file(&file)?;
         if !is_list_of_keys(before.expose()) {
             return Err(unfit("is locked with a passphrase, or is an SSH key"));
@@ -134,11 +127,8 @@ impl KeyFile {
         if both.recipients().next() != key.recipients().next() {
             return Err(Error::corrupt(&self.file, "a new key in it would not be found"));
         }
-        home::replace_private(&self.file, &text, true)
-    }
-
-    /// As it was. Where that fails, a key that opens nothing stays beside the others.
-    fn put_back(&self) {
-        let _ = home::replace_private(&self.file, self.before.expose(), true);
+        home::replace_private(&self.file, &text, true)?;
+        // The commit that follows outlives a power cut, and so must the name of what opens it.
+        home::sync_folder_of(&self.file).map_err(Error::io("flush", &self.file))
     }
 }

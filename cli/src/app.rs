@@ -117,6 +117,7 @@ pub enum Command {
     #[command(after_help = "Example: agent-vault restore-agent ci --to ci.key")]
     RestoreAgent(RestoreAgent),
     /// Make yourself a card, to become an owner
+    #[command(after_help = "Example: agent-vault owner card --name bob -o bob.card")]
     Owner(OwnerArgs),
     /// Make somebody an owner, by their card
     #[command(

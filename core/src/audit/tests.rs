@@ -131,7 +131,8 @@ fn a_line_that_is_removed_altered_inserted_or_moved_is_found_with_its_file_and_n
     let book = written(dir.path(), 4);
     let whole = files(&book);
     let name = segments(&whole)[1].clone();
-    let edits: Vec<(&str, usize, Box<dyn Fn(&mut Vec<String>)>)> = vec![
+    type Edit = Box<dyn Fn(&mut Vec<String>)>;
+    let edits: Vec<(&str, usize, Edit)> = vec![
         ("removed", 2, Box::new(|lines| drop(lines.remove(1)))),
         ("the first removed", 1, Box::new(|lines| drop(lines.remove(0)))),
         ("the last removed", 4, Box::new(|lines| drop(lines.pop()))),

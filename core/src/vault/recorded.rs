@@ -39,7 +39,7 @@ impl Act {
     }
 
     /// The same, done to these secrets.
-    pub(super) fn done_to<'p>(self, paths: impl Iterator<Item = &'p SecretPath>) -> Self {
+    pub(super) fn on_all<'p>(self, paths: impl Iterator<Item = &'p SecretPath>) -> Self {
         Self { paths: paths.cloned().collect(), ..self }
     }
 

@@ -122,7 +122,7 @@ impl Owner<'_> {
     ) -> Result<Vec<SetOutcome>> {
         requests.iter().try_for_each(|(_, request)| request.check())?;
         check_unique(&requests)?;
-        let act = Act::new("set").done_to(requests.iter().map(|(path, _)| path));
+        let act = Act::new("set").on_all(requests.iter().map(|(path, _)| path));
         self.write(act, |session| {
             let policy = session.policy();
             let mut spellings = Spellings::new(self.vault);

@@ -51,9 +51,8 @@ fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(Secre
 
 /// Looks at the remote, if it is time to: a minute after the last look of any process here.
 fn freshen(vault: &Vault, force: bool) -> Result<()> {
-    match vault.freshen(&Freshness { force, ..Freshness::default() })? {
-        Fresh::Failed(error) => output::warn(&format!("{error}; this is what is known here")),
-        _ => {}
+    if let Fresh::Failed(error) = vault.freshen(&Freshness { force, ..Freshness::default() })? {
+        output::warn(&format!("{error}; this is what is known here"));
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ impl Call {
             .env("SSH_ASKPASS_REQUIRE", "never")
             .env("GCM_INTERACTIVE", "never")
             .env_remove("SSH_ASKPASS")
-            .args(["-c", "core.askPass=", "-c", "credential.interactive=false"]);
+            .args(["-c", "core.askPass="]);
         if let Some(ssh) = ssh {
             self.command.env("GIT_SSH_COMMAND", ssh);
         }

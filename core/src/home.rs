@@ -33,6 +33,11 @@ impl Home {
         self.dir.join("owner.key")
     }
 
+    /// What a person has set for this machine; see [`crate::settings`].
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config.yaml")
+    }
+
     /// A free place for an agent's key: `agents/<name>.key`, or with the key's id when another key has that name.
     pub(crate) fn free_agent_key(&self, agent: &AgentName, id: &str) -> PathBuf {
         let plain = self.agent_key(agent);

@@ -181,7 +181,8 @@ impl Remote {
         })?;
         let ended = ended.map_err(|limit| self.error(format!("no answer within {} s", limit.as_secs_f32())))?;
         if ended.status.code() == Some(program::USAGE) {
-            return Err(Error::GitProgram { reason: words::reason(&ended.said) });
+            let reason = words::reason(&ended.said);
+            return Err(Error::GitProgram { reason: reason.split("; ").next().unwrap_or_default().to_owned() });
         }
         Ok(ended)
     }

@@ -46,14 +46,14 @@ impl Key {
     /// What it means, in a few words.
     pub fn about(self) -> &'static str {
         match self {
-            Key::MaxAge => "fetch before a read when the last fetch is older; 0s: always",
-            Key::Push => "push each change at once (auto), or when `sync` is called (manual)",
-            Key::FetchTimeout => "give up a fetch that nobody asked for after this long",
+            Key::MaxAge => "a read fetches anew after this long",
+            Key::Push => "auto: push each change; manual: with `sync`",
+            Key::FetchTimeout => "when to give up a fetch nobody asked for",
         }
     }
 
-    /// What it can be set to.
-    fn expects(self) -> &'static str {
+    /// What it can be set to, in a few words.
+    pub fn expects(self) -> &'static str {
         match self {
             Key::MaxAge => "a span from 0s to 30d: a whole number with s, m, h or d",
             Key::Push => "manual or auto",
@@ -290,8 +290,8 @@ impl File {
             };
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
                 let hint = match near(name) {
-                    Some(near) => format!("did you mean {near:?}? `agent-vault config get` lists what there is"),
-                    None => "`agent-vault config get` lists what there is".into(),
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => format!("remove the line; there are {}", Key::ALL.map(Key::name).join(", ")),
                 };
                 return Err(wrong(format!("there is no setting {:?}", printable(name)), hint));
             };

@@ -76,6 +76,13 @@ const PROGRAMS: &[Program] = &[
         linux_only: true,
     },
     Program {
+        names: &["ps"],
+        why: "sees that nothing is left of a remote, or of a git that was given up",
+        apt: "procps",
+        brew: None,
+        linux_only: true,
+    },
+    Program {
         names: &["age"],
         why: "opens the vault's ciphertexts with stock age, and the other way round",
         apt: "age",

@@ -17,7 +17,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("History", &["log", "restore"]),
     ("Your repository", &["hook", "scan"]),
     ("Trust and audit", &["check", "verify", "whoami", "trust"]),
-    ("Your shell", &["completions", "help"]),
+    ("Your machine", &["config", "completions", "help"]),
 ];
 
 /// What is in no group yet is listed all the same.

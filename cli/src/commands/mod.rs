@@ -4,6 +4,7 @@ mod access;
 mod agents;
 mod check;
 mod completions;
+mod config;
 mod demo;
 mod edit;
 mod findings;
@@ -61,6 +62,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Upgrade(args) => upgrade::run(&setting, args),
         Command::Trust(args) => trust::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
+        Command::Config(args) => config::run(&setting, args),
         Command::Completions(args) => completions::run(args),
         Command::Hook(args) => hook::run(&setting, args),
         Command::Scan(args) => scan::run(&setting, args),

@@ -92,8 +92,8 @@ fn the_file_is_private_and_a_link_is_replaced() {
 fn what_is_not_understood_is_told_with_its_line() {
     for (text, complaint, hint) in [
         ("\nsync.max_ag: 5m\n", ", line 2: there is no setting \"sync.max_ag\"", "did you mean \"sync.max_age\"?"),
-        ("colour: red\n", ", line 1: there is no setting \"colour\"", "lists what there is"),
-        ("sync:\n  push: auto\n", ", line 1: there is no setting \"sync\"", "config get"),
+        ("colour: red\n", ", line 1: there is no setting \"colour\"", "there are sync.max_age, sync.push, "),
+        ("sync:\n  push: auto\n", ", line 1: there is no setting \"sync\"", "remove the line"),
         (" sync.push: auto\n", ", line 1: there is no setting \" sync.push\"", "did you mean \"sync.push\"?"),
         ("auto\n", ", line 1: this is no setting", "key: value"),
         ("sync.push: Auto\n", ", line 1: sync.push cannot be \"Auto\"", "give manual or auto"),

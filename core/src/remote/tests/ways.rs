@@ -263,13 +263,13 @@ fn on_a_terminal_nobody_is_asked_who_did_not_ask() {
 #[test]
 fn nothing_of_a_surrounding_hook_leads_elsewhere() {
     if let Some(ours) = std::env::var_os("OURS") {
-        let repo = Repo::open(&Path::new(&ours).join(".agent-vault")).unwrap();
-        let (remote, branch) = Remote::of(&repo).unwrap().unwrap();
-        let commit = remote.fetch(&branch, SOON).unwrap().unwrap();
+        let remote = remote_of(&ours);
+        let commit = remote.fetch(MAIN, SOON).unwrap().unwrap();
         assert_eq!(remote.push(commit, "refs/heads/copy", SOON).unwrap(), Pushed::Done);
         return;
     }
     let (world, other) = (World::new(), World::new());
+    world.script("ours/.git/hooks/pre-push", "env >$0.saw");
     let path = |name: &str| other.path(name).display().to_string();
     let (ours, dir, tree, index) = (world.path("ours"), path("ours/.git"), path("ours"), path("ours/.git/index"));
     again_on_a_terminal(
@@ -282,8 +282,61 @@ fn nothing_of_a_surrounding_hook_leads_elsewhere() {
             ("GIT_OBJECT_DIRECTORY", &path("ours/.git/objects")),
             ("GIT_QUARANTINE_PATH", &path("ours/.git/objects")),
             ("GIT_PREFIX", "x/"),
+            ("AGENT_VAULT_KEY", "AGE-SECRET-KEY-1"),
         ],
     );
     assert_eq!(world.id("bare", "copy"), world.id("ours", "main"));
     assert_eq!(other.git("bare", "for-each-ref --format=%(refname)"), MAIN);
+    let saw = std::fs::read_to_string(world.path("ours/.git/hooks/pre-push.saw")).unwrap();
+    assert!(saw.contains("GIT_ASKPASS=") && !saw.contains("AGE-SECRET-KEY"), "{saw}");
+}
+
+/// Runs a test of this program once more, with an environment of its own.
+fn again(test: &str, variables: &[(&str, &str)]) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("remote::tests::ways::{test}"), "--nocapture"]);
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The remote of the world in which a test was run again.
+fn remote_of(ours: &std::ffi::OsStr) -> Remote {
+    Remote::of(&Repo::open(&Path::new(ours).join(".agent-vault")).unwrap()).unwrap().unwrap().0
+}
+
+#[test]
+fn no_git_and_an_old_one_are_told_apart_from_a_remote_that_fails() {
+    if let Some(ours) = std::env::var_os("OURS") {
+        match remote_of(&ours).fetch(MAIN, SOON) {
+            Err(Error::GitProgram { reason }) => assert_eq!(reason, std::env::var("EXPECTED").unwrap()),
+            other => panic!("{other:?}"),
+        }
+        return;
+    }
+    let world = World::new();
+    let old = "echo \"error: unknown option \\`no-write-fetch-head'\" >&2; echo usage: git fetch >&2; exit 129";
+    std::fs::create_dir(world.path("old")).unwrap();
+    world.script("old/git", old);
+    let (ours, old) = (world.path("ours").display().to_string(), world.path("old").display().to_string());
+    let test = "no_git_and_an_old_one_are_told_apart_from_a_remote_that_fails";
+    again(test, &[("OURS", &ours), ("PATH", "/nowhere"), ("EXPECTED", "there is none")]);
+    let told = "unknown option `no-write-fetch-head'";
+    again(test, &[("OURS", &ours), ("PATH", &old), ("EXPECTED", told)]);
+}
+
+#[test]
+fn a_repository_of_another_user_runs_nothing_unless_git_may_trust_it() {
+    if let Some(ours) = std::env::var_os("OURS") {
+        let told = reason(remote_of(&ours).fetch(MAIN, SOON));
+        assert!(told.contains("dubious ownership"), "{told}");
+        return;
+    }
+    let world = World::new();
+    let (ours, mark) = (world.path("ours").display().to_string(), world.path("mark"));
+    world.git("ours", "remote set-url origin ssh://127.0.0.1/x");
+    let touch = world.script("touch", &format!("touch {}", mark.display())).display().to_string();
+    world.git("ours", &format!("config core.sshCommand {touch}"));
+    let test = "a_repository_of_another_user_runs_nothing_unless_git_may_trust_it";
+    again(test, &[("OURS", &ours), ("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")]);
+    assert!(!mark.exists());
 }

@@ -190,6 +190,11 @@ pub enum Command {
     /// Say which identity would be used and what it can read
     #[command(after_help = "Example: agent-vault whoami")]
     Whoami(Whoami),
+    /// Show or change the settings of this machine
+    #[command(
+        after_help = "Examples:\n  agent-vault config get\n  agent-vault config set sync.max_age 5m\n\nThey stand in config.yaml in ~/.agent-vault, never in a repository."
+    )]
+    Config(Config),
     /// Print a completion script for a shell
     #[command(
         after_help = "Examples:\n  eval \"$(agent-vault completions bash)\"       (in ~/.bashrc)\n  eval \"$(agent-vault completions zsh)\"        (in ~/.zshrc, after compinit)\n  agent-vault completions fish | source        (in ~/.config/fish/config.fish)"

@@ -356,6 +356,7 @@ impl Error {
             Error::NotFound { what: "former value", name, .. } => {
                 format!("see `agent-vault log {}` for those that there are", name.split('@').next().unwrap_or_default())
             }
+            Error::NotFound { what: "setting", .. } => "see `agent-vault config get` for those that there are".into(),
             Error::NotFound { what: "Git repository", .. } => "run it inside a repository, or name one with -C DIR".into(),
             Error::NotFound { .. } => "check the name".into(),
             Error::NotAuthorized { .. } => "an owner can grant it: `agent-vault grant AGENT GROUP`; see `agent-vault whoami`".into(),

@@ -37,13 +37,14 @@ impl Home {
     /// Keeps other processes from changing `owner.key`, for as long as the file is open: it may be the key of several vaults.
     pub(crate) fn lock_owner_key(&self) -> Result<File> {
         let path = self.dir.join("lock");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(Error::io("open", &path))?;
+        let file = lock_file(&path)?;
         file.lock().map_err(Error::io("lock", &path))?;
         Ok(file)
+    }
+
+    /// What a person has set for this machine; see [`crate::settings`].
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config.yaml")
     }
 
     /// A free place for an agent's key: `agents/<name>.key`, or with the key's id when another key has that name.
@@ -87,17 +88,22 @@ impl Home {
     }
 }
 
+/// Opens a private file that is there to be locked, and makes it where it is not.
+fn lock_file(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(Error::io("open", path))
+}
+
 /// Takes an exclusive lock on a private file, which is made where it is not there; waits for it no longer than `wait`.
 /// `None` when another process holds it.
 pub(crate) fn try_lock(file: &Path, wait: Option<Duration>) -> Result<Option<File>> {
     if let Some(parent) = file.parent() {
         make_private_folder(parent)?;
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(file).map_err(Error::io("open", file))?;
+    let lock = lock_file(file)?;
     let start = Instant::now();
     loop {
         match lock.try_lock() {

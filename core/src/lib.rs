@@ -31,6 +31,7 @@ mod repo;
 pub mod root;
 mod roots;
 pub mod secret;
+pub mod settings;
 pub mod signing;
 pub mod time;
 pub mod trust;

@@ -155,14 +155,11 @@ impl Remote {
         if ended.status.success() {
             return Ok(Pushed::Done);
         }
-        match words::refusal(&ended.out, branch) {
+        match words::refusal(&ended, branch) {
             Some(words::Refusal::TooLate) => Ok(Pushed::Rejected),
             Some(words::Refusal::ByRemote(reason)) => Ok(Pushed::Refused(words::refused(reason, &ended.said))),
-            // The hook that stands between the connection and the push is the only one to end it so.
-            None if ended.status.code() == Some(program::FAILED) => {
-                Ok(Pushed::Refused(words::refused("", &ended.said)))
-            }
-            Some(words::Refusal::NoAnswer) | None => Err(self.failed(&ended)),
+            Some(words::Refusal::ByHookHere) => Ok(Pushed::Refused(words::refused("", &ended.said))),
+            None => Err(self.failed(&ended)),
         }
     }
 
@@ -184,7 +181,8 @@ impl Remote {
         })?;
         let ended = ended.map_err(|limit| self.error(format!("no answer within {} s", limit.as_secs_f32())))?;
         if ended.status.code() == Some(program::USAGE) {
-            return Err(Error::GitProgram { reason: words::reason(&ended.said) });
+            let reason = words::reason(&ended.said);
+            return Err(Error::GitProgram { reason: reason.split("; ").next().unwrap_or_default().to_owned() });
         }
         Ok(ended)
     }

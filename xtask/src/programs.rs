@@ -62,6 +62,27 @@ const PROGRAMS: &[Program] = &[
         linux_only: false,
     },
     Program {
+        names: &["sshd", "/usr/sbin/sshd"],
+        why: "is a remote over ssh, as a user, on a port of its own",
+        apt: "openssh-server",
+        brew: None,
+        linux_only: true,
+    },
+    Program {
+        names: &["lighttpd", "/usr/sbin/lighttpd"],
+        why: "is a remote over HTTP, in front of git http-backend",
+        apt: "lighttpd",
+        brew: None,
+        linux_only: true,
+    },
+    Program {
+        names: &["ps"],
+        why: "sees that nothing is left of a remote, or of a git that was given up",
+        apt: "procps",
+        brew: None,
+        linux_only: true,
+    },
+    Program {
         names: &["age"],
         why: "opens the vault's ciphertexts with stock age, and the other way round",
         apt: "age",

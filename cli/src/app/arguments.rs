@@ -5,9 +5,11 @@ use agent_vault_core::{AgentName, Error, GroupName, OwnerName, SecretPath};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+mod config;
 mod owners;
 mod remote;
 
+pub use config::*;
 pub use owners::*;
 pub use remote::*;
 

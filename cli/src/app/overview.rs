@@ -19,7 +19,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("History", &["log", "restore"]),
     ("Your repository", &["hook", "scan"]),
     ("Trust and audit", &["check", "verify", "audit", "whoami", "trust", "settings"]),
-    ("Your shell", &["completions", "help"]),
+    ("Your machine", &["config", "completions", "help"]),
 ];
 
 /// What is in no group yet is listed all the same.

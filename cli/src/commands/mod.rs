@@ -6,6 +6,7 @@ mod audit;
 mod card;
 mod check;
 mod completions;
+mod config;
 mod demo;
 mod edit;
 mod findings;
@@ -78,6 +79,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Audit(args) => audit::run(&setting, args),
         Command::Settings(args) => settings::run(&setting, args),
         Command::Whoami(args) => whoami::run(&setting, args),
+        Command::Config(args) => config::run(&setting, args),
         Command::Completions(args) => completions::run(args),
         Command::Hook(args) => hook::run(&setting, args),
         Command::Scan(args) => scan::run(&setting, args),

@@ -41,6 +41,9 @@ pub(super) const OTHER_REPOSITORY: [&str; 14] = [
     "GIT_WORK_TREE",
 ];
 
+/// May hold a private key, which is no business of git's, nor of what it starts.
+const OUR_KEY: &str = "AGENT_VAULT_KEY";
+
 /// A call that is being prepared.
 pub(super) struct Call {
     command: Command,
@@ -60,7 +63,7 @@ impl Call {
     /// `git` in a folder, without what would be in the way of a machine.
     pub fn new(dir: &Path, manner: Manner) -> Self {
         let mut command = Command::new("git");
-        for variable in OTHER_REPOSITORY {
+        for variable in OTHER_REPOSITORY.into_iter().chain([OUR_KEY]) {
             command.env_remove(variable);
         }
         #[cfg(test)]
@@ -93,7 +96,7 @@ impl Call {
             .env("SSH_ASKPASS_REQUIRE", "never")
             .env("GCM_INTERACTIVE", "never")
             .env_remove("SSH_ASKPASS")
-            .args(["-c", "core.askPass=", "-c", "credential.interactive=false"]);
+            .args(["-c", "core.askPass="]);
         if let Some(ssh) = ssh {
             self.command.env("GIT_SSH_COMMAND", ssh);
         }

@@ -2,6 +2,7 @@
 //! part of it.
 
 use super::Sink;
+use super::program::{Ended, FAILED};
 use crate::error::is_printable;
 use std::borrow::Cow;
 
@@ -71,8 +72,8 @@ pub(super) enum Refusal<'o> {
     TooLate,
     /// The remote said why.
     ByRemote(&'o str),
-    /// The remote did not say whether it was.
-    NoAnswer,
+    /// The user's pre-push hook, which says why in words of its own, if at all.
+    ByHookHere,
 }
 
 /// The words of remotes for a branch that another push holds or has moved meanwhile: Git's, of two ages, and JGit's.
@@ -87,21 +88,32 @@ const RACES: [&str; 8] = [
     "lock failure",
 ];
 
-/// Reads the branch's line of `push --porcelain`: `<flag> TAB <from>:<to> TAB <summary> (<reason>)`.
-pub(super) fn refusal<'o>(out: &'o [u8], branch: &str) -> Option<Refusal<'o>> {
+/// Reads the branch's line of `push --porcelain`: `<flag> TAB <from>:<to> TAB <summary> (<reason>)`. `None` when nobody
+/// refused: the connection was not made, or ended before the answer (then the line may even say that all is well).
+pub(super) fn refusal<'o>(ended: &'o Ended, branch: &str) -> Option<Refusal<'o>> {
+    // A hook at this end stands before the first word of the report, and lets git fail, not give up.
+    if ended.out.is_empty() && ended.status.code() == Some(FAILED) {
+        let text = String::from_utf8_lossy(&ended.said);
+        let gave_up = lines(&text).any(|line| line.starts_with("fatal: ") || line.starts_with("send-pack: "));
+        return (!gave_up).then_some(Refusal::ByHookHere);
+    }
     let to = format!(":{branch}");
-    let line = out.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()).find_map(|line| {
+    let mut lines = ended.out.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    let summary = lines.find_map(|line| {
         let (names, summary) = line.strip_prefix("!\t")?.split_once('\t')?;
         names.ends_with(&to).then_some(summary)
     })?;
-    let (summary, reason) = line.split_once(" (").unwrap_or((line, ""));
+    let (summary, reason) = summary.split_once(" (").unwrap_or((summary, ""));
     let reason = reason.strip_suffix(')').unwrap_or(reason);
-    Some(match summary {
-        "[remote rejected]" if RACES.iter().any(|race| reason.to_ascii_lowercase().contains(race)) => Refusal::TooLate,
-        "[remote rejected]" => Refusal::ByRemote(if reason.is_empty() { "refused" } else { reason }),
-        "[rejected]" => Refusal::TooLate,
-        _ => Refusal::NoAnswer,
-    })
+    match summary {
+        "[remote rejected]" if RACES.iter().any(|race| reason.to_ascii_lowercase().contains(race)) => {
+            Some(Refusal::TooLate)
+        }
+        "[remote rejected]" => Some(Refusal::ByRemote(if reason.is_empty() { "refused" } else { reason })),
+        "[rejected]" => Some(Refusal::TooLate),
+        // [remote failure]: it did not say.
+        _ => None,
+    }
 }
 
 /// Hands on progress as it comes. What belongs to the verdict is left for the error that will tell it.
@@ -211,18 +223,25 @@ mod tests {
         assert_eq!(reason(&b"x".repeat(5000)).chars().count(), LONGEST + 1);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_porcelain_line_tells_a_race_from_a_refusal() {
-        let told = |summary: &str| {
-            let out = format!("To url\n!\t0a:refs/heads/main\t{summary}\nDone\n");
-            refusal(out.as_bytes(), "refs/heads/main").map(|refusal| format!("{refusal:?}"))
+        use std::os::unix::process::ExitStatusExt;
+        let told = |code: i32, out: &str, said: &str| {
+            let status = std::process::ExitStatus::from_raw(code << 8);
+            let ended = Ended { status, out: out.into(), said: said.into() };
+            refusal(&ended, "refs/heads/main").map(|refusal| format!("{refusal:?}"))
         };
-        assert_eq!(told("[rejected] (fetch first)").unwrap(), "TooLate");
-        assert_eq!(told("[remote rejected] (cannot lock ref 'x': is at 1)").unwrap(), "TooLate");
-        assert_eq!(told("[remote rejected] (hook (a) declined)").unwrap(), "ByRemote(\"hook (a) declined\")");
-        assert_eq!(told("[remote failure] (remote failed to report status)").unwrap(), "NoAnswer");
-        assert_eq!(refusal(b"!\t0a:refs/heads/other\t[rejected] (x)\n", "refs/heads/main"), None);
-        assert_eq!(refusal(b" \t0a:refs/heads/main\t0..1\n", "refs/heads/main"), None);
+        let line = |summary: &str| told(1, &format!("To url\n!\t0a:refs/heads/main\t{summary}\nDone\n"), "");
+        assert_eq!(line("[rejected] (fetch first)").unwrap(), "TooLate");
+        assert_eq!(line("[remote rejected] (cannot lock ref 'x': is at 1)").unwrap(), "TooLate");
+        assert_eq!(line("[remote rejected] (hook (a) declined)").unwrap(), "ByRemote(\"hook (a) declined\")");
+        assert_eq!(line("[remote failure] (remote failed to report status)"), None);
+        assert_eq!(told(1, "!\t0a:refs/heads/other\t[rejected] (x)\n", ""), None);
+        assert_eq!(told(1, "To url\n \t0a:refs/heads/main\t0..1\n", "send-pack: unexpected disconnect"), None);
+        assert_eq!(told(1, "", "no\nerror: failed to push some refs to 'x'").unwrap(), "ByHookHere");
+        assert_eq!(told(1, "", "fatal: the remote end hung up unexpectedly"), None);
+        assert_eq!(told(128, "", "fatal: no"), None);
     }
 
     #[test]

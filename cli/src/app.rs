@@ -27,8 +27,8 @@ pub struct App {
 /// What every command takes.
 #[derive(Args)]
 pub struct Common {
-    /// The vault's folder, or one inside its repository [default: search upwards from here]
-    #[arg(short = 'C', long = "vault", value_name = "DIR", global = true)]
+    /// The vault's folder, one inside its repository, or a repository's address [default: search upwards from here]
+    #[arg(short = 'C', long = "vault", value_name = "DIR|URL", global = true)]
     pub vault: Option<PathBuf>,
     /// The identity file to use [default: AGENT_VAULT_KEY, then owner.key]
     #[arg(long, value_name = "FILE", global = true)]
@@ -176,6 +176,11 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault sync\n  agent-vault sync --pull\n  agent-vault sync --branch rotate-keys    (for a pull request)\n\nIt uses your own `git` and what that knows of the remote. Nobody resolves a conflict: docs/sync.md says what becomes\nof each. Nothing that comes in counts before its whole history is verified."
     )]
     Sync(Sync),
+    /// Clone a repository, and verify the whole history of its vault
+    #[command(
+        after_help = "Examples:\n  agent-vault clone git@example.org:team/vault.git\n  agent-vault --vault https://example.org/team/vault.git get stripe/api-key   (a cached clone)"
+    )]
+    Clone(Clone),
     /// Keep a secret's two files together under `git merge`: Git calls it
     #[command(hide = true)]
     MergeDriver(MergeDriver),

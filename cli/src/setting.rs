@@ -4,7 +4,8 @@ use crate::app::App;
 use crate::output;
 use crate::terminal::Terminal;
 use agent_vault_core::prompt::{Nobody, Prompt};
-use agent_vault_core::vault::Notice;
+use agent_vault_core::settings::Settings;
+use agent_vault_core::vault::{self, Fresh, Freshness, Notice};
 use agent_vault_core::{Context, Error, FirstContact, Home, Identities, OldVault, Result, Vault};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct Setting {
     pub dir: PathBuf,
     /// The core's context.
     pub context: Context,
+    /// Whether that is a cached clone.
+    is_cached: bool,
     /// `--key`.
     key: Option<PathBuf>,
 }
@@ -45,8 +48,28 @@ impl Setting {
                 });
             }
         };
-        let dir = app.common.vault.clone().unwrap_or_else(|| PathBuf::from("."));
-        Ok(Self { dir, context, key: app.common.key.clone() })
+        let named = app.common.vault.clone().unwrap_or_else(|| PathBuf::from("."));
+        let address = named.to_str().filter(|text| vault::is_address(text) && !named.exists());
+        let dir = match address {
+            Some(url) => vault::cached(&context.home, url, None)?,
+            None => named.clone(),
+        };
+        Ok(Self { dir, is_cached: address.is_some(), context, key: app.common.key.clone() })
+    }
+
+    /// Looks at the remote, if it is time to: `sync.max_age` after the last look of any process here.
+    pub fn freshen(&self, vault: &Vault, force: bool) -> Result<()> {
+        let settings = Settings::load(&self.context.home)?;
+        let freshness = Freshness {
+            max_age: settings.max_age.duration(),
+            limit: settings.fetch_timeout.duration(),
+            force,
+            whole: self.is_cached,
+        };
+        if let Fresh::Failed(error) = vault.freshen(&freshness)? {
+            output::warn(&format!("{error}; this is what is known here"));
+        }
+        Ok(())
     }
 
     /// The identity to use.
@@ -67,6 +90,9 @@ impl Setting {
     /// The vault, opened with what an identity knows of it.
     pub fn vault(&self, identities: Option<&Identities>) -> Result<Vault> {
         let vault = Vault::open(&self.dir, self.context.clone(), identities)?;
+        if self.is_cached {
+            self.freshen(&vault, false)?;
+        }
         tell(&vault);
         Ok(vault)
     }

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::repo::{Repo, check_branch};
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 use program::{Call, Ended};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -224,5 +224,24 @@ pub(crate) fn fast_forward(repo: &Repo, to: Oid) -> Result<()> {
             hint: "commit or put away what is changed here (`git stash`), then sync again".into(),
         }),
         Err(_) => Err(Error::GitProgram { reason: "it did not answer".into() }),
+    }
+}
+
+/// Clones a repository into `dir`, on behalf of somebody who waits.
+///
+/// # Errors
+/// [`Error::Remote`], [`Error::GitProgram`].
+pub(crate) fn clone(url: &str, dir: &Path, progress: Option<Sink>) -> Result<()> {
+    let failed = |reason: String| Error::Remote { url: words::without_credentials(url), reason };
+    let here = std::env::current_dir().map_err(Error::io("find", "."))?;
+    let mut call = Call::new(&here, Manner::Asked);
+    call.arguments(["clone", "--no-recurse-submodules", "--origin", "origin"]);
+    call.arguments([if progress.is_some() { "--progress" } else { "--quiet" }, "--", url]);
+    call.arguments([dir]);
+    let ended = call.run(progress).map_err(|source| Error::GitProgram { reason: source.to_string() })?;
+    match ended {
+        Ok(ended) if ended.status.success() => Ok(()),
+        Ok(ended) => Err(failed(words::reason(&ended.said))),
+        Err(_) => Err(failed("it did not answer".into())),
     }
 }

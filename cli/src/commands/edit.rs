@@ -1,7 +1,7 @@
 //! `edit`
 
 use super::set::read;
-use super::{readers, recognise};
+use super::{pushing, readers, recognise};
 use crate::app::Edit;
 use crate::editor;
 use crate::exit::{Code, Outcome};
@@ -42,6 +42,7 @@ pub fn run(setting: &Setting, args: &Edit) -> Outcome {
             output::note(&format!("{done} {}, revision {}, group {}", args.path, metadata.revision, metadata.group));
             output::note(&format!("  readable by {}", readers(&metadata.authorized_agents)));
             recognise::told(setting, &vault, &args.path, &remembered, false);
+            pushing::after_write(setting, &vault);
             Ok(Code::Done)
         }
         // The commit is made; there is nothing to keep.

@@ -4,8 +4,7 @@ use crate::app::Get;
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::{Found, Setting, tell};
-use agent_vault_core::vault::{Fresh, Freshness};
-use agent_vault_core::{Identities, Result, SecretBytes, Timestamp, Vault, home};
+use agent_vault_core::{Identities, Result, SecretBytes, Timestamp, home};
 use std::io::{IsTerminal, Write};
 
 /// Writes a value, byte for byte; a newline follows on a terminal only.
@@ -36,7 +35,7 @@ fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(Secre
     match setting.any_vault(Some(identities))? {
         Found::Signed(vault) => {
             if !args.offline && !args.allow_old {
-                freshen(&vault, args.fresh)?;
+                setting.freshen(&vault, args.fresh)?;
             }
             let secret = vault.get(&args.path, identities);
             tell(&vault);
@@ -47,14 +46,6 @@ fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(Secre
             Ok((secret.value, secret.metadata.and_then(|metadata| metadata.expires)))
         }
     }
-}
-
-/// Looks at the remote, if it is time to: a minute after the last look of any process here.
-fn freshen(vault: &Vault, force: bool) -> Result<()> {
-    if let Fresh::Failed(error) = vault.freshen(&Freshness { force, ..Freshness::default() })? {
-        output::warn(&format!("{error}; this is what is known here"));
-    }
-    Ok(())
 }
 
 /// Writes without the line buffer of standard output.

@@ -5,6 +5,7 @@ mod agents;
 mod audit;
 mod card;
 mod check;
+mod clone;
 mod completions;
 mod config;
 mod demo;
@@ -21,6 +22,7 @@ mod moving;
 mod old;
 mod owners;
 mod progress;
+mod pushing;
 mod recognise;
 mod restore;
 mod scan;
@@ -38,12 +40,14 @@ use crate::exit::Outcome;
 use crate::output;
 use crate::output::short;
 use crate::setting::Setting;
-use agent_vault_core::vault::AccessChange;
+use agent_vault_core::vault::{AccessChange, Telling};
 use agent_vault_core::{AgentName, Error, Owner, Result, Vault};
 pub use sync::told as remarked;
 
 use progress::Bar;
 use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::sync::Arc;
 
 /// Runs the command that was asked for.
 pub fn run(app: &App) -> Outcome {
@@ -74,6 +78,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Restore(args) => restore::run(&setting, args),
         Command::Upgrade(args) => upgrade::run(&setting, args),
         Command::Sync(args) => sync::run(&setting, args),
+        Command::Clone(args) => clone::run(setting, args),
         Command::MergeDriver(args) => merge_driver::run(args),
         Command::Trust(args) => trust::run(&setting, args),
         Command::Audit(args) => audit::run(&setting, args),
@@ -93,7 +98,16 @@ fn as_owner<T>(setting: &Setting, action: impl FnOnce(&Owner<'_>) -> Result<T>) 
     let vault = setting.vault(Some(&identities))?;
     let result = vault.unlock(&identities).and_then(|owner| action(&owner));
     crate::setting::tell(&vault);
+    if result.is_ok() {
+        pushing::after_write(setting, &vault);
+    }
     result
+}
+
+/// Where what the user's `git` says goes: to a terminal's standard error.
+fn telling() -> Option<Telling> {
+    let watched = std::io::stderr().is_terminal() && !output::quiet();
+    watched.then(|| Arc::new(|line: &str| eprint!("{line}")) as Telling)
 }
 
 /// Asks before something is done; without a terminal, `--yes` must have answered.

@@ -1,6 +1,6 @@
 //! `restore`
 
-use super::{readers, recognise, short, texts};
+use super::{pushing, readers, recognise, short, texts};
 use crate::app::Restore;
 use crate::exit::{Code, Outcome};
 use crate::output;
@@ -30,6 +30,7 @@ pub fn run(setting: &Setting, args: &Restore) -> Outcome {
             Ok(secret) => recognise::told(setting, &vault, path, &secret.value, false),
             Err(error) => recognise::failed(&error),
         }
+        pushing::after_write(setting, &vault);
     }
     if metadata.rotation_due() {
         let keys = texts(&metadata.exposed_to);

@@ -1,6 +1,6 @@
 //! `set`
 
-use super::{readers, recognise};
+use super::{pushing, readers, recognise};
 use crate::app::{Charset, Set};
 use crate::exit::{Code, Outcome};
 use crate::output;
@@ -40,6 +40,9 @@ pub fn run(setting: &Setting, args: &Set) -> Outcome {
     tell(&outcome?, kept, args.dry_run);
     if let Some(value) = remembered {
         recognise::told(setting, &vault, &args.path, &value, args.dry_run);
+    }
+    if !args.dry_run {
+        pushing::after_write(setting, &vault);
     }
     Ok(Code::Done)
 }

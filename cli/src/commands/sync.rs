@@ -7,8 +7,6 @@ use crate::output;
 use crate::setting::Setting;
 use agent_vault_core::vault::{Asking, News, Remark, SyncOptions, Synced, Travel};
 use agent_vault_core::{Error, Result};
-use std::io::IsTerminal;
-use std::sync::Arc;
 
 /// So many names are told of each kind.
 const NAMED: usize = 5;
@@ -19,12 +17,11 @@ pub fn run(setting: &Setting, args: &Sync) -> Outcome {
     let options =
         SyncOptions { pull: !args.push, push: !args.pull, branch: args.branch.clone(), rewritten: args.rewritten };
     let bar = Bar::new("verifying and encrypting");
-    let watched = std::io::stderr().is_terminal() && !output::quiet();
     let asking = Asking {
         identities: &|| setting.identities(),
         travel: &|travel| allow(travel, args.yes),
         progress: &|done, all| bar.tick(done, all),
-        telling: watched.then(|| Arc::new(|line: &str| eprint!("{line}")) as _),
+        telling: super::telling(),
     };
     let synced = vault.sync(&options, &asking);
     drop(bar);

@@ -19,12 +19,14 @@ pub struct Freshness {
     pub limit: Duration,
     /// Look now, and fail where that is not possible.
     pub force: bool,
+    /// Bring the work tree forward whatever else came in: it is a cached clone, and nobody works in it.
+    pub whole: bool,
 }
 
 impl Default for Freshness {
     /// A minute, and five seconds for the look.
     fn default() -> Self {
-        Self { max_age: Duration::from_secs(60), limit: Duration::from_secs(5), force: false }
+        Self { max_age: Duration::from_secs(60), limit: Duration::from_secs(5), force: false, whole: false }
     }
 }
 
@@ -88,7 +90,7 @@ impl Vault {
         let ahead = last.and_then(|last| last.ahead);
         // Noted before it begins: a look that fails, or is killed, counts.
         let _ = memory.set_fetched(self.id, &self.dir, &Fetched { time: now, ahead: ahead.clone() });
-        let fresh = self.look_now(freshness.limit);
+        let fresh = self.look_now(freshness);
         let ahead = match &fresh {
             Ok((Fresh::Ahead, commit)) => commit.map(|commit| commit.to_string()),
             Ok((Fresh::Failed(_), _)) | Err(_) => ahead,
@@ -100,11 +102,11 @@ impl Vault {
     }
 
     /// Fetches, verifies, and moves forward where that disturbs nobody.
-    fn look_now(&self, limit: Duration) -> Result<(Fresh, Option<Oid>)> {
+    fn look_now(&self, freshness: &Freshness) -> Result<(Fresh, Option<Oid>)> {
         let repo = Repo::open(&self.dir)?;
         let Some((remote, branch)) = Remote::of(&repo)? else { return Ok((Fresh::Alone, None)) };
         let head = repo.head()?;
-        let Some(theirs) = remote.fetch(&branch, Manner::Implicit { limit })? else {
+        let Some(theirs) = remote.fetch(&branch, Manner::Implicit { limit: freshness.limit })? else {
             return Ok((Fresh::UpToDate, None));
         };
         // What was fetched is seen by libgit2 only after it has looked again.
@@ -132,11 +134,31 @@ impl Vault {
             Ok(repo.differ_in_vault_only(head.commit, theirs)? && repo.travellers(theirs, hidden)?.is_empty())
         };
         // Whatever is in the way (changes that are not committed, a lock, a rebase): the work tree stays as it is.
-        if follows && only_ours()? && repo.check_idle().is_ok() && self.advance(&head, theirs).is_ok() {
+        if follows
+            && (freshness.whole || only_ours()?)
+            && repo.check_idle().is_ok()
+            && self.advance(&head, theirs).is_ok()
+        {
             self.settle_mark(&repo, theirs, false);
             return Ok((Fresh::Advanced, None));
         }
         Ok((Fresh::Ahead, Some(theirs)))
+    }
+
+    /// How many commits of HEAD no remote is known to have; none where there is no remote.
+    ///
+    /// # Errors
+    /// What keeps the repository from being read.
+    pub fn unpushed(&self) -> Result<Option<usize>> {
+        let repo = Repo::open(&self.dir)?;
+        let Some((remote, branch)) = Remote::of(&repo)? else { return Ok(None) };
+        let Some(head) = repo.head()?.commit else { return Ok(None) };
+        let tracking = branch.replacen("refs/heads/", &format!("refs/remotes/{}/", remote.name()), 1);
+        let mut known = Vec::new();
+        for reference in [tracking, remote.fetched(&branch)?] {
+            known.extend(repo.commit_of(&reference)?.filter(|commit| repo.knows(*commit)));
+        }
+        Ok(Some(repo.order(head, &known, true)?.len()))
     }
 
     /// The proven commits that may have what the work tree does not: the one that the last look found, and, with `all`,

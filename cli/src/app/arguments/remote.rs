@@ -26,6 +26,16 @@ pub struct Sync {
     pub json: Json,
 }
 
+/// `clone`
+#[derive(Args)]
+pub struct Clone {
+    /// The repository's address, as `git clone` takes it
+    #[arg(value_hint = clap::ValueHint::Url)]
+    pub url: String,
+    /// Where to [default: the address's last part]
+    pub dir: Option<std::path::PathBuf>,
+}
+
 /// `merge-driver`, which Git calls.
 #[derive(Args)]
 pub struct MergeDriver {

@@ -90,11 +90,17 @@ impl Home {
 
 /// Opens a private file that is there to be locked, and makes it where it is not.
 fn lock_file(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(Error::io("open", path))
+    loop {
+        let opened = match OpenOptions::new().write(true).open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => private_options().open(path),
+            opened => opened,
+        };
+        match opened {
+            // Another process made it in between.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            opened => return opened.map_err(Error::io("open", path)),
+        }
+    }
 }
 
 /// Takes an exclusive lock on a private file, which is made where it is not there; waits for it no longer than `wait`.

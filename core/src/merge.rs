@@ -34,7 +34,7 @@ impl Side {
 
 /// Something of a merge that a person should hear of: a choice was made, and this is what it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(into = "RemarkFields")]
 #[non_exhaustive]
 pub enum Remark {
     /// A secret was given two values at once. One is current; the other is in the history.
@@ -77,6 +77,38 @@ pub enum Remark {
         /// The commit that has it.
         commit: String,
     },
+}
+
+/// The same fields for every [`Remark`].
+#[derive(Default, Serialize)]
+struct RemarkFields {
+    kind: &'static str,
+    path: Option<String>,
+    commit: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    holder: Option<String>,
+}
+
+impl From<Remark> for RemarkFields {
+    fn from(remark: Remark) -> Self {
+        let none = Self::default();
+        let renamed = |kind, from: String, to: String| Self { kind, from: Some(from), to: Some(to), ..Self::default() };
+        match remark {
+            Remark::OtherValue { path, commit } => {
+                Self { kind: "other-value", path: Some(path.to_string()), commit: Some(commit), ..none }
+            }
+            Remark::Kept { path } => Self { kind: "kept", path: Some(path.to_string()), ..none },
+            Remark::Renamed { from, to } => renamed("renamed", from.to_string(), to.to_string()),
+            Remark::AgentRenamed { from, to } => renamed("agent-renamed", from.to_string(), to.to_string()),
+            Remark::AgentDropped { name, holder } => {
+                Self { kind: "agent-dropped", from: Some(name.to_string()), holder: Some(holder), ..none }
+            }
+            Remark::Quarantined { path, commit } => {
+                Self { kind: "quarantined", path: path.map(|path| path.to_string()), commit: Some(commit), ..none }
+            }
+        }
+    }
 }
 
 /// The digests of both, in an order that does not depend on whose they are.

@@ -53,7 +53,7 @@ pub use clones::{cached, clone, is_address};
 pub use fresh::{Fresh, Freshness};
 pub use init::{Initialised, init};
 pub use list::{Listing, Row};
-pub use news::News;
+pub use news::{Membership, News};
 pub use owner::Owner;
 pub use owners::{MadeCard, OwnersChange, Rotated};
 pub use read::Secret;

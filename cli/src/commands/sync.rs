@@ -103,8 +103,8 @@ fn lines(news: &News) -> Vec<String> {
     lines.extend(agents("added", &news.agents_added));
     lines.extend(agents("removed", &news.agents_removed));
     lines.extend(agents("with a new key", &news.agents_rekeyed));
-    lines.extend(news.granted.iter().map(|(agent, group)| format!("agent {agent} joined {group}")));
-    lines.extend(news.revoked.iter().map(|(agent, group)| format!("agent {agent} left {group}")));
+    lines.extend(news.granted.iter().map(|one| format!("agent {} joined {}", one.agent, one.group)));
+    lines.extend(news.revoked.iter().map(|one| format!("agent {} left {}", one.agent, one.group)));
     lines.extend(news.root.map(|root| format!("the owners changed (root {root})")));
     lines
 }

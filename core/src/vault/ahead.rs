@@ -5,9 +5,10 @@ use super::{Notice, Vault};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::history::document::{Doc, Record};
+use crate::layout::{self, Part, limit};
 use crate::metadata::Metadata;
 use crate::name::SecretPath;
-use crate::repo::Repo;
+use crate::repo::{Repo, blob_id};
 use crate::trust::{Age, Seen, age};
 use git2::Oid;
 
@@ -50,6 +51,21 @@ impl Vault {
             }
             _ => Err(Error::NotFound { what: "secret", name: path.to_string(), near: None }),
         }
+    }
+
+    /// Whether a secret's files are those of the commit that is checked out.
+    pub(super) fn is_checked_out(&self, path: &SecretPath) -> Result<bool> {
+        let repo = Repo::open(&self.dir)?;
+        let Some(tree) = repo.vault_tree(repo.head()?.commit)? else { return Ok(false) };
+        let files = repo.secret_files(tree, path)?;
+        for part in [Part::Enc, Part::Meta, Part::Gone] {
+            let bytes = self.folder.read(&layout::secret(path, part), limit::CIPHERTEXT)?;
+            let here = bytes.map(|bytes| blob_id(&bytes)).transpose()?;
+            if here != files.file(part).map(|entry| entry.oid) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A secret in one commit, verified under the root in force there, which must hold the pinned one.

@@ -77,7 +77,7 @@ impl Vault {
         }
         // Where nothing can be noted, as in a read-only home, every read would look again: none does, unless it must.
         let file = memory.fetched_file(self.id, &self.dir);
-        let claim = match home::try_lock(&file.with_extension("lock"), freshness.force.then_some(freshness.limit)) {
+        let claim = match home::try_lock(&file.with_extension("claim"), freshness.force.then_some(freshness.limit)) {
             Ok(Some(claim)) => Some(claim),
             Ok(None) if !freshness.force => return Ok(Fresh::NotDue),
             Err(_) if !freshness.force => return Ok(Fresh::NotDue),

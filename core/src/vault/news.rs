@@ -28,11 +28,20 @@ pub struct News {
     /// Agents with another key.
     pub agents_rekeyed: Vec<AgentName>,
     /// Agents and the groups that they were granted.
-    pub granted: Vec<(AgentName, GroupName)>,
+    pub granted: Vec<Membership>,
     /// Agents and the groups that were revoked.
-    pub revoked: Vec<(AgentName, GroupName)>,
+    pub revoked: Vec<Membership>,
     /// The number of the root in force, where it is another.
     pub root: Option<u64>,
+}
+
+/// An agent and a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Membership {
+    /// The agent.
+    pub agent: AgentName,
+    /// The group.
+    pub group: GroupName,
 }
 
 impl News {
@@ -46,22 +55,24 @@ impl News {
         for agent in &after.agents {
             let Some(old) = before.agent(&agent.name) else {
                 self.agents_added.push(agent.name.clone());
-                self.granted.extend(agent.groups.iter().map(|group| (agent.name.clone(), group.clone())));
+                self.granted.extend(memberships(&agent.name, &agent.groups, &[]));
                 continue;
             };
             if old.public_key != agent.public_key {
                 self.agents_rekeyed.push(agent.name.clone());
             }
-            let pairs = |these: &[GroupName], those: &[GroupName]| -> Vec<(AgentName, GroupName)> {
-                let new = these.iter().filter(|group| !those.contains(group));
-                new.map(|group| (agent.name.clone(), group.clone())).collect()
-            };
-            self.granted.extend(pairs(&agent.groups, &old.groups));
-            self.revoked.extend(pairs(&old.groups, &agent.groups));
+            self.granted.extend(memberships(&agent.name, &agent.groups, &old.groups));
+            self.revoked.extend(memberships(&agent.name, &old.groups, &agent.groups));
         }
         let gone = before.agents.iter().filter(|agent| after.agent(&agent.name).is_none());
         self.agents_removed.extend(gone.map(|agent| agent.name.clone()));
     }
+}
+
+/// An agent in those groups that are not among the others.
+fn memberships(agent: &AgentName, these: &[GroupName], others: &[GroupName]) -> Vec<Membership> {
+    let new = these.iter().filter(|group| !others.contains(group));
+    new.map(|group| Membership { agent: agent.clone(), group: group.clone() }).collect()
 }
 
 impl Vault {

@@ -104,7 +104,8 @@ impl Vault {
         let (revision, all) = match &local {
             Ok(pair) => (pair.metadata.revision, false),
             Err(Error::NotFound { .. }) => (0, false),
-            Err(Error::Rollback { .. } | Error::Diverged { .. }) => (0, true),
+            // What somebody put there is no checkout.
+            Err(Error::Rollback { .. } | Error::Diverged { .. }) if self.is_checked_out(path)? => (0, true),
             Err(_) => return local,
         };
         match self.elsewhere(path, revision, all)? {

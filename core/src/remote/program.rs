@@ -17,6 +17,7 @@ pub(super) const FAILED: i32 = 1;
 /// So many bytes of what git says are kept, the last ones.
 const KEPT: usize = 64 << 10;
 /// So long may git put away its lock files once it was told to stop.
+#[cfg(unix)]
 const GRACE: Duration = Duration::from_millis(500);
 /// So long is a pipe read whose other end somebody holds on to after git has ended, such as ssh's `ControlPersist`.
 const DRAIN: Duration = Duration::from_millis(200);

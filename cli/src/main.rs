@@ -21,8 +21,10 @@ fn main() -> std::process::ExitCode {
         Ok(app) => app,
         Err(error) => return exit::report_usage(error).into(),
     };
-    match commands::run(&app) {
-        Ok(code) => code.into(),
-        Err(failure) => exit::report(&failure).into(),
-    }
+    let code = match commands::run(&app) {
+        Ok(code) => code,
+        Err(failure) => exit::report(&failure),
+    };
+    output::finish();
+    code.into()
 }

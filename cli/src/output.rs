@@ -4,6 +4,7 @@ use agent_vault_core::error::is_printable;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// `--quiet`: only results and errors.
 static QUIET: AtomicBool = AtomicBool::new(false);
@@ -74,6 +75,20 @@ pub fn stderr_coloured() -> bool {
 /// A commit's id as it is shown, and as Git takes it.
 pub fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
+}
+
+/// What is said when everything else was.
+static LAST: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps a note for the end of the command.
+pub fn note_last(text: String) {
+    LAST.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+}
+
+/// Says what was kept for the end.
+pub fn finish() {
+    let notes = std::mem::take(&mut *LAST.lock().unwrap_or_else(PoisonError::into_inner));
+    notes.iter().for_each(|text| note(text));
 }
 
 /// How an age private key begins; none has a reason to be shown.

@@ -364,8 +364,8 @@ impl Error {
             Error::Tampered { .. } => {
                 "do not use it; compare with a copy that you trust (`git log`, `agent-vault verify`), and if the change was meant, see `agent-vault trust --help`".into()
             }
-            Error::Rollback { .. } => "update this copy (`git pull`), or read the old state on purpose with --allow-old".into(),
-            Error::Diverged { .. } => "two changes were made apart from each other; get both and let an owner merge them, or read this copy on purpose with --allow-old".into(),
+            Error::Rollback { .. } => "update this copy (`agent-vault sync`, or `git pull`), or read the old state on purpose with --allow-old".into(),
+            Error::Diverged { .. } => "two changes were made apart from each other; let an owner merge them (`agent-vault sync`), or read this copy on purpose with --allow-old".into(),
             Error::WentBack { .. } => {
                 "ask who put it back. Nothing was taken; `agent-vault sync --rewritten` gives the branch what was seen here".into()
             }
@@ -447,7 +447,7 @@ pub(crate) fn safe(text: &str) -> String {
 
 /// The first digits of a commit's id.
 fn short(id: &str) -> &str {
-    id.get(..10).unwrap_or(id)
+    id.get(..12).unwrap_or(id)
 }
 
 /// Whether a character is shown as itself: no control character, and none of Unicode's bidirectional controls and line

@@ -12,7 +12,7 @@ pub fn after_write(setting: &Setting, vault: &Vault) {
     match unpushed(setting, vault) {
         Ok(None | Some(0)) => {}
         Ok(Some(count)) => {
-            output::note(&format!("{} not pushed yet: `agent-vault sync`", output::count(count, "commit")));
+            output::note_last(format!("{} not pushed yet: `agent-vault sync`", output::count(count, "commit")));
         }
         Err(error) => output::warn(&format!("not pushed: {error}; the change is made, `agent-vault sync` pushes it")),
     }

@@ -59,6 +59,10 @@ impl Vault {
     pub fn freshen(&self, freshness: &Freshness) -> Result<Fresh> {
         match self.look(freshness) {
             Ok(Fresh::Failed(error)) | Err(error) if freshness.force => Err(error),
+            Ok(Fresh::Alone) if freshness.force => Err(Error::Conflict {
+                message: "there is no remote to look at, or HEAD is on no branch that follows one".into(),
+                hint: "leave --fresh out, or check such a branch out".into(),
+            }),
             Ok(fresh) => Ok(fresh),
             Err(error) => Ok(Fresh::Failed(error)),
         }

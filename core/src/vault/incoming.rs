@@ -5,7 +5,7 @@ use super::past::{Ground, Past};
 use super::{Progress, Vault};
 use crate::error::{Error, Result};
 use crate::history::chain::Chain;
-use crate::history::{History, Violation};
+use crate::history::{Beginning, History, Violation};
 use crate::repo::Repo;
 use git2::Oid;
 use std::sync::Arc;
@@ -75,6 +75,7 @@ impl Vault {
         if !proof.history.violations.is_empty() {
             proof = self.walk(&repo, &past, head, Range::default(), progress)?;
         }
+        proof.history.begins = Beginning::Given(base.to_string());
         let ground = past.ground(&repo, proof.tree)?;
         if let (Ground::Signed(before), Ground::Signed(now)) = (past.ground(&repo, repo.commit(base)?.tree)?, &ground)
             && !now.extends(&before)

@@ -171,7 +171,7 @@ pub enum Command {
     /// Sign a vault of agent-vault 0.1.0, in one commit
     #[command(after_help = "Examples:\n  agent-vault upgrade --dry-run\n  agent-vault upgrade --yes")]
     Upgrade(Upgrade),
-    /// Fetch, verify, merge and push, until the remote and this copy are the same
+    /// Fetch, verify, merge and push
     #[command(
         after_help = "Examples:\n  agent-vault sync\n  agent-vault sync --pull\n  agent-vault sync --branch rotate-keys    (for a pull request)\n\nIt uses your own `git` and what that knows of the remote. Nobody resolves a conflict: docs/sync.md says what becomes\nof each. Nothing that comes in counts before its whole history is verified."
     )]

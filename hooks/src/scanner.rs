@@ -173,7 +173,7 @@ impl<'b> Places<'b> {
 }
 
 /// The text of bytes that begin with UTF-16's byte order mark; what is no text in them becomes U+FFFD.
-fn utf16(bytes: &[u8]) -> Option<String> {
+pub(crate) fn utf16(bytes: &[u8]) -> Option<String> {
     let read: fn([u8; 2]) -> u16 = match bytes.first_chunk::<2>()? {
         [0xff, 0xfe] => u16::from_le_bytes,
         [0xfe, 0xff] => u16::from_be_bytes,

@@ -4,17 +4,20 @@
 
 mod attacker;
 mod call;
+mod clones;
 mod old;
 mod traces;
 
 pub use attacker::Attacker;
 pub use call::{Call, Done};
+pub use clones::{Clones, Hub, check_same, executable, head, opens_anything, set_mode, with_program};
 pub use old::{OLD_AGENTS, OLD_SECRETS, golden};
 pub use traces::{Call as SystemCall, State, read_trace};
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The program under test.
@@ -25,7 +28,7 @@ pub const VALUE: &str = "sk_live_8f3a2c91d7";
 
 /// One test's temporary directory: `home`, `repo` and `tmp`.
 pub struct World {
-    _dir: TempDir,
+    _dir: Arc<TempDir>,
     /// The directory itself.
     pub root: PathBuf,
     /// HOME of every call.
@@ -39,11 +42,28 @@ impl World {
     pub fn bare() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let root = dir.path().canonicalize().expect("its real path");
-        let world = Self { home: root.join("home"), repo: root.join("repo"), root, _dir: dir };
+        let world = Self { home: root.join("home"), repo: root.join("repo"), root, _dir: Arc::new(dir) };
         for folder in [world.home.clone(), world.repo.clone(), world.root.join("tmp")] {
             std::fs::create_dir(folder).expect("a folder");
         }
         world
+    }
+
+    /// Another machine: an empty HOME in which Git knows a user of that name, and no repository yet. The directory is
+    /// shared, as a network would be.
+    pub fn machine(&self, name: &str) -> Self {
+        let dir = self.root.join(name);
+        let world =
+            Self { home: dir.join("home"), repo: dir.join("repo"), root: self.root.clone(), _dir: self._dir.clone() };
+        std::fs::create_dir_all(&world.home).expect("a home");
+        let config = format!("[user]\n\tname = {name}\n\temail = {name}@example.org\n");
+        std::fs::write(world.home.join(".gitconfig"), config).expect("a Git configuration");
+        world
+    }
+
+    /// The same machine, with another folder to start in.
+    pub fn within(&self, repo: impl Into<PathBuf>) -> Self {
+        Self { home: self.home.clone(), repo: repo.into(), root: self.root.clone(), _dir: self._dir.clone() }
     }
 
     /// A Git repository without commits, and a user whom Git knows.

@@ -57,7 +57,7 @@ pub(crate) fn merge(
                 false if bases.iter().any(|base| has(base)) => continue,
                 _ => {}
             }
-            let groups = groups(bases, (ours.0, theirs.0), agent);
+            let groups = groups(bases, other, agent);
             let (name, key) = (agent.name.clone(), agent.public_key.clone());
             let created = other.agents.iter().filter(|found| same(found, agent)).map(|found| found.created);
             let created = created.chain([agent.created]).min().unwrap_or(agent.created);
@@ -94,13 +94,20 @@ fn same(a: &Agent, b: &Agent) -> bool {
     a.name == b.name && a.public_key == b.public_key
 }
 
-/// The groups of an agent: those that both sides give it, and those that one of them added.
-fn groups(bases: &[&Manifest], (ours, theirs): (&Manifest, &Manifest), agent: &Agent) -> Vec<GroupName> {
-    let of = |manifest: &Manifest| manifest.agent(&agent.name).map(|agent| agent.groups.clone());
-    let (Some(ours), Some(theirs)) = (of(ours), of(theirs)) else { return agent.groups.clone() };
-    let before = |group: &GroupName| bases.iter().filter_map(|base| of(base)).any(|groups| groups.contains(group));
-    let all: BTreeSet<&GroupName> = ours.iter().chain(&theirs).collect();
-    let kept = all.into_iter().filter(|group| (ours.contains(group) && theirs.contains(group)) || !before(group));
+/// The groups of an agent, who has one side's key: those that both sides give that name, and those that one of them added.
+/// A side that removed the name took all that it had.
+fn groups(bases: &[&Manifest], other: &Manifest, agent: &Agent) -> Vec<GroupName> {
+    let had = |group: &GroupName| {
+        let olds = bases.iter().filter_map(|base| base.agent(&agent.name));
+        olds.into_iter().any(|old| old.groups.contains(group))
+    };
+    let found = other.agent(&agent.name);
+    let has = |group: &GroupName| found.is_some_and(|found| found.groups.contains(group));
+    // One with a new key of its own is somebody else, and stays beside this one: what it was given is not given to both.
+    let known = |found: &Agent| bases.iter().any(|base| base.agents.iter().any(|old| same(old, found)));
+    let added = found.filter(|found| same(found, agent) || known(found)).map(|found| &found.groups);
+    let all: BTreeSet<&GroupName> = agent.groups.iter().chain(added.into_iter().flatten()).collect();
+    let kept = all.into_iter().filter(|group| (agent.groups.contains(group) && has(group)) || !had(group));
     kept.cloned().collect()
 }
 

@@ -306,6 +306,30 @@ fn two_agents_of_one_name_are_both_kept_and_one_key_is_never_two_agents() {
 }
 
 #[test]
+fn d1_two_agents_of_one_name_get_nothing_of_each_other() {
+    let all = Policies::new();
+    let base = all.with(&all.base, &[("old", 2, &["c", "d"])]);
+    let ours = all.with(&base, &[("ci", 0, &["a"]), ("old", 3, &["c", "a"])]);
+    let theirs = all.with(&base, &[("ci", 1, &["b"]), ("old", 4, &["d", "b"])]);
+    let merged = all.merge(&base, &ours, &theirs).manifest;
+    let of = |key: usize| -> Vec<&str> {
+        let agent = merged.agents.iter().find(|agent| agent.public_key == all.keys[key]).unwrap();
+        agent.groups.iter().map(|group| group.as_str()).collect()
+    };
+    assert_eq!((of(0), of(1)), (vec!["a"], vec!["b"]));
+    // Each took a group of what the agent had: both are gone, whatever key it has now.
+    assert_eq!((of(3), of(4)), (vec!["a"], vec!["b"]));
+}
+
+#[test]
+fn d1_a_new_key_beside_a_removal_reads_nothing_that_the_agent_had() {
+    let all = Policies::new();
+    let base = all.with(&all.base, &[("ci", 0, &["a", "b"])]);
+    let (rekeyed, removed) = (all.with(&base, &[("ci", 1, &["a", "b", "c"])]), all.with(&base, &[]));
+    assert_eq!(told(&all.merge(&base, &rekeyed, &removed).manifest), ["ci:c"]);
+}
+
+#[test]
 fn names_that_differ_only_in_case_are_both_kept_and_the_later_one_is_renamed() {
     let set = |names: &[&str]| names.iter().map(|name| path(name)).collect::<BTreeSet<_>>();
     let renamed = |live: &[&str], held: &[&str]| {

@@ -294,8 +294,15 @@ fn no_option_gets_in_by_a_name() {
         std::fs::write(&file, kept).unwrap();
     }
     let (remote, main) = (world.remote(), world.id("ours", "main"));
-    for branch in ["--force", "main", "refs/heads/*", "+refs/heads/main", "refs/heads/a:refs/heads/b", "refs/heads/a b"]
-    {
+    for branch in [
+        "--force",
+        "refs/heads/--force",
+        "main",
+        "refs/heads/*",
+        "+refs/heads/main",
+        "refs/heads/a:refs/heads/b",
+        "refs/heads/a b",
+    ] {
         let told = |error: Option<Error>| assert!(matches!(error, Some(Error::Usage { .. })), "{branch}");
         told(remote.fetch(branch, SOON).err());
         told(remote.push(main, branch, SOON).err());

@@ -79,7 +79,9 @@ fn is_usable(remote: &str) -> bool {
 /// # Errors
 /// [`Error::Usage`].
 pub(crate) fn check_branch(branch: &str) -> Result<()> {
-    if branch.starts_with(BRANCHES) && git2::Reference::is_valid_name(branch) {
+    // Git takes `refs/heads/-x` for a reference and refuses to make such a branch.
+    let is_branch = branch.strip_prefix(BRANCHES).is_some_and(|name| !name.starts_with('-'));
+    if is_branch && git2::Reference::is_valid_name(branch) {
         return Ok(());
     }
     Err(Error::Usage {

@@ -32,6 +32,8 @@ pub mod root;
 mod roots;
 pub mod secret;
 pub mod signing;
+#[cfg(test)]
+mod simulation;
 pub mod time;
 pub mod trust;
 mod txn;

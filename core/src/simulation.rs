@@ -175,6 +175,21 @@ fn live(steps: &[Step]) -> World {
     world
 }
 
+thread_local! {
+    /// Whether panics of this thread are looked at by the search, and need not be told each time.
+    static SEARCHES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets this thread's panics be quiet; those of other tests are told as before.
+fn search_quietly() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !SEARCHES.get() {
+            told(panic);
+        }
+    }));
+}
+
 /// What a panic says.
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
@@ -190,6 +205,7 @@ fn whatever_people_and_the_host_do_all_agree_in_the_end_and_nothing_acknowledged
     let seed = number("AGENT_VAULT_SIMULATION_SEED", rand::random());
     let most = number("AGENT_VAULT_SIMULATION_STEPS", 10_000);
     println!("AGENT_VAULT_SIMULATION_SEED={seed} AGENT_VAULT_SIMULATION_STEPS={most}");
+    search_quietly();
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config { failure_persistence: None, max_shrink_iters: 20_000, ..Config::with_cases(u32::MAX) };
@@ -199,8 +215,10 @@ fn whatever_people_and_the_host_do_all_agree_in_the_end_and_nothing_acknowledged
     while taken.get() < most {
         let tree = steps.new_tree(&mut runner).expect("steps");
         let outcome = runner.run_one(tree, |steps| {
-            let lived =
-                std::panic::catch_unwind(|| live(&steps).told).map_err(|panic| TestCaseError::fail(said(&*panic)))?;
+            SEARCHES.set(true);
+            let lived = std::panic::catch_unwind(|| live(&steps).told);
+            SEARCHES.set(false);
+            let lived = lived.map_err(|panic| TestCaseError::fail(said(&*panic)))?;
             taken.set(taken.get() + steps.len() as u64);
             told.set(told.get() + lived);
             Ok(())

@@ -47,12 +47,14 @@ pub(crate) fn renaming(fact: &Metadata, to: &SecretPath, taken: Option<Digest>, 
     }
     parents.sort_unstable();
     parents.dedup();
-    let newest = docs.iter().map(Doc::number).chain([fact.revision]).max().unwrap_or(1);
+    // What was merged counts on from both already.
+    let newest = docs.iter().map(Doc::number).max().unwrap_or(fact.revision);
     // The document that the new name continues.
     let moved = docs.iter().filter_map(Doc::metadata).find(|old| old.digest == fact.digest);
     let revision = 1 + moved.map_or(fact.revision, |old| old.revision);
     let gone = Tombstone::new(fact.vault, fact.name.clone(), 1 + newest, parents);
-    (gone, Metadata { name: to.clone(), revision, parents: Vec::new(), ..fact.clone() })
+    let value_revision = moved.map_or(fact.value_revision, |old| old.value_revision);
+    (gone, Metadata { name: to.clone(), revision, value_revision, parents: Vec::new(), ..fact.clone() })
 }
 
 /// The prefixes of a name: its folders end with a slash, for a folder and a secret of one name are different files.

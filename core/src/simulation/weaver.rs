@@ -24,6 +24,8 @@ struct Live {
     fact: Metadata,
     /// The document as it is, when none of it changed.
     taken: Option<Rc<Doc>>,
+    /// Its value counts as a new one, so its ciphertext must be another.
+    anew: bool,
 }
 
 impl World {
@@ -121,7 +123,7 @@ impl World {
             };
             let (gone, fact) = names::renaming(&live.fact, to, live.taken.map(|doc| doc.digest), &docs);
             all.insert(from.clone(), Now::Buried(gone));
-            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None })));
+            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, anew: false })));
             remarks.push(Remark::Renamed { from: from.clone(), to: to.clone() });
         }
         renamed
@@ -138,7 +140,7 @@ impl World {
         if let Some(step) = step {
             (next.group, next.agents, next.exposed_to) = (step.group.clone(), step.agents.clone(), step.exposed_to());
         }
-        if step.is_some_and(|step| step.reencrypt) {
+        if live.anew || step.is_some_and(|step| step.reencrypt) {
             let value = self.sealed[&live.fact.digest].value;
             let readers = policy.policy().readers(&next.group, &next.agents);
             next.recipients = readers.ids();
@@ -200,7 +202,7 @@ fn decide(
     remarks: &mut Vec<Remark>,
 ) -> Now {
     let whole = |doc: &Rc<Doc>| match doc.metadata() {
-        Some(fact) => Now::Live(Box::new(Live { fact: fact.clone(), taken: Some(doc.clone()) })),
+        Some(fact) => Now::Live(Box::new(Live { fact: fact.clone(), taken: Some(doc.clone()), anew: false })),
         None => Now::Gone(doc.clone()),
     };
     let [ours, theirs] = [0, 1].map(|side: usize| sides[side].secrets.get(path));
@@ -232,12 +234,12 @@ fn decide(
     }
     match outcome {
         Outcome::Buried(gone) => Now::Buried(gone),
-        Outcome::Woven(fact, _) => Now::Live(Box::new(Live { fact: *fact, taken: None })),
+        Outcome::Woven { fact, anew, .. } => Now::Live(Box::new(Live { fact: *fact, taken: None, anew })),
         Outcome::Taken(side) => {
             let (then, now) = if side == Side::Ours { (ours, first) } else { (theirs, second) };
             let (Some(then), Some(now)) = (then, now) else { panic!("{path}: neither side has it") };
             match now.record {
-                Record::Meta(fact) => Now::Live(Box::new(Live { fact: *fact, taken: Some(then.clone()) })),
+                Record::Meta(fact) => Now::Live(Box::new(Live { fact: *fact, taken: Some(then.clone()), anew: false })),
                 Record::Gone(_) => Now::Gone(then.clone()),
             }
         }

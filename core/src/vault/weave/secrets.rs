@@ -113,8 +113,8 @@ impl Weaver<'_> {
                 }
                 Ok(match outcome {
                     Outcome::Buried(gone) => Now::Buried(gone),
-                    Outcome::Woven(fact, side) => {
-                        Now::Live(Box::new(Live { fact: *fact, taken: None, side, lies: path.clone(), anew: false }))
+                    Outcome::Woven { fact, side, anew } => {
+                        Now::Live(Box::new(Live { fact: *fact, taken: None, side, lies: path.clone(), anew }))
                     }
                     Outcome::Taken(side) => {
                         let doc = if side == Side::Ours { ours } else { theirs };
@@ -245,7 +245,7 @@ impl Weaver<'_> {
             let docs: Vec<Doc> = docs.into_iter().filter_map(|doc| doc.ok().flatten()).collect();
             let (gone, fact) = names::renaming(&live.fact, &to, live.taken, &docs);
             all.insert(from.clone(), Now::Buried(gone));
-            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, ..*live })));
+            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, anew: false, ..*live })));
             remarks.push(Remark::Renamed { from, to });
         }
         Ok(())

@@ -1,5 +1,8 @@
 //! Names that differ only in case: both secrets are kept, and the later one is called something else.
 
+use crate::digest::Digest;
+use crate::history::document::Doc;
+use crate::metadata::{Metadata, Tombstone};
 use crate::name::SecretPath;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +36,25 @@ pub(crate) fn collisions(live: &BTreeSet<SecretPath>, held: &BTreeSet<SecretPath
         renamed.push((from.clone(), to));
     }
     renamed
+}
+
+/// What a renamed secret leaves at its old name, and what it is at the new one. `docs` are what the merge's parents have at
+/// the old name; the secret is one of theirs as it is where it is `taken`.
+pub(crate) fn renaming(fact: &Metadata, to: &SecretPath, taken: Option<Digest>, docs: &[Doc]) -> (Tombstone, Metadata) {
+    let mut parents: Vec<Digest> = docs.iter().map(|doc| doc.digest).collect();
+    if let (true, Some(digest)) = (parents.is_empty(), taken) {
+        parents.push(digest);
+    }
+    parents.sort_unstable();
+    parents.dedup();
+    // What was merged counts on from both already.
+    let newest = docs.iter().map(Doc::number).max().unwrap_or(fact.revision);
+    // The document that the new name continues.
+    let moved = docs.iter().filter_map(Doc::metadata).find(|old| old.digest == fact.digest);
+    let revision = 1 + moved.map_or(fact.revision, |old| old.revision);
+    let gone = Tombstone::new(fact.vault, fact.name.clone(), 1 + newest, parents);
+    let value_revision = moved.map_or(fact.value_revision, |old| old.value_revision);
+    (gone, Metadata { name: to.clone(), revision, value_revision, parents: Vec::new(), ..fact.clone() })
 }
 
 /// The prefixes of a name: its folders end with a slash, for a folder and a secret of one name are different files.

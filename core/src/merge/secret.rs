@@ -12,8 +12,9 @@ use std::collections::BTreeSet;
 pub(crate) enum Outcome {
     /// All its files are those of this side: it comes after the other's.
     Taken(Side),
-    /// New metadata continue both. The ciphertext is this side's.
-    Woven(Box<Metadata>, Side),
+    /// New metadata continue both. The ciphertext is this side's; encrypted anew, so that it is another, where its value
+    /// counts as a new one.
+    Woven { fact: Box<Metadata>, side: Side, anew: bool },
     /// A new tombstone continues both.
     Buried(Tombstone),
 }
@@ -54,7 +55,8 @@ pub(crate) fn merge(
     match (&ours.record, &theirs.record) {
         (Record::Meta(a), Record::Meta(b)) => {
             let (woven, side, said) = weave(bases, (a, ours.digest), (b, theirs.digest), owner_name);
-            (Outcome::Woven(Box::new(Metadata { revision, parents, ..woven }), side), said)
+            let anew = woven.value_revision > a.value_revision.max(b.value_revision);
+            (Outcome::Woven { fact: Box::new(Metadata { revision, parents, ..woven }), side, anew }, said)
         }
         (Record::Gone(gone), Record::Gone(_)) => (buried(gone, revision, parents), None),
         (Record::Meta(meta), Record::Gone(gone)) => survive(bases, meta, Side::Ours, gone, (revision, parents)),
@@ -75,7 +77,8 @@ fn survive(
     (revision, parents): (u64, Vec<Digest>),
 ) -> (Outcome, Option<Said>) {
     if is_new(bases, meta) {
-        (Outcome::Woven(Box::new(Metadata { revision, parents, ..meta.clone() }), side), Some(Said::Kept))
+        let fact = Box::new(Metadata { revision, parents, ..meta.clone() });
+        (Outcome::Woven { fact, side, anew: false }, Some(Said::Kept))
     } else {
         (buried(gone, revision, parents), None)
     }
@@ -96,7 +99,7 @@ fn weave(
     // Numbers and times alone do not tell: both sides may have set a value in one second. One that no base has is a
     // side's own.
     let alike = same_value(ours.0, theirs.0);
-    let same = alike && !is_new(bases, ours.0) && !is_new(bases, theirs.0);
+    let same = alike && (ours.0.digest == theirs.0.digest || !is_new(bases, ours.0));
     // Of two values the higher number, then the greater digest; of one value in two documents the newer.
     let rank = |(meta, document): (&Metadata, Digest)| {
         let number = if same { meta.revision } else { meta.value_revision };
@@ -114,6 +117,10 @@ fn weave(
         agents: kept(&olds, first, second),
         ..first.clone()
     };
+    // Two values that look alike: the one that stays counts as a new one, or a later merge took it for the other.
+    if alike && !same {
+        woven.value_revision += 1;
+    }
     // Where two values look alike, so do their readers: none who could read either is forgotten.
     if alike {
         let now: BTreeSet<KeyId> = first.recipients.iter().copied().collect();

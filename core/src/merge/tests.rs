@@ -95,7 +95,12 @@ fn merged(bases: &[Option<&Doc>], ours: &Doc, theirs: &Doc) -> (Doc, Option<Said
     let doc = match outcome {
         Outcome::Taken(Side::Ours) => ours.clone(),
         Outcome::Taken(Side::Theirs) => theirs.clone(),
-        Outcome::Woven(metadata, _) => signed(*metadata),
+        Outcome::Woven { mut fact, anew, .. } => {
+            if anew {
+                fact.digest = Digest::of(fact.render().as_bytes());
+            }
+            signed(*fact)
+        }
         Outcome::Buried(gone) => Doc { digest: Digest::of(gone.render().as_bytes()), record: Record::Gone(gone) },
     };
     (doc, said)

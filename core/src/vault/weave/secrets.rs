@@ -113,8 +113,8 @@ impl Weaver<'_> {
                 }
                 Ok(match outcome {
                     Outcome::Buried(gone) => Now::Buried(gone),
-                    Outcome::Woven(fact, side) => {
-                        Now::Live(Box::new(Live { fact: *fact, taken: None, side, lies: path.clone(), anew: false }))
+                    Outcome::Woven { fact, side, anew } => {
+                        Now::Live(Box::new(Live { fact: *fact, taken: None, side, lies: path.clone(), anew }))
                     }
                     Outcome::Taken(side) => {
                         let doc = if side == Side::Ours { ours } else { theirs };
@@ -237,25 +237,15 @@ impl Weaver<'_> {
         }
         for (from, to) in names::collisions(&living, &held) {
             let Some(Now::Live(live)) = all.remove(&from) else { continue };
-            // What the commit's parents have at the old name, and the document that the new name continues.
+            // What the commit's parents have at the old name.
             let none = SecretFiles::default();
             let sides = changes.get(&from).map_or([&none, &none], |change| [&change.old, &change.new]);
             let docs = sides.map(|files| judged(self.past.document(repo, &from, files, None)));
             let docs = docs.into_iter().collect::<Result<Vec<_>>>()?;
             let docs: Vec<Doc> = docs.into_iter().filter_map(|doc| doc.ok().flatten()).collect();
-            let mut parents: Vec<Digest> = docs.iter().map(|doc| doc.digest).collect();
-            if let (true, Some(digest)) = (parents.is_empty(), live.taken) {
-                parents.push(digest);
-            }
-            parents.sort_unstable();
-            parents.dedup();
-            let newest = docs.iter().map(Doc::number).chain([live.fact.revision]).max().unwrap_or(1);
-            let moved = docs.iter().filter_map(Doc::metadata).find(|old| old.digest == live.fact.digest);
-            let revision = 1 + moved.map_or(live.fact.revision, |old| old.revision);
-            let gone = Tombstone::new(self.owner.vault.id, from.clone(), 1 + newest, parents);
+            let (gone, fact) = names::renaming(&live.fact, &to, live.taken, &docs);
             all.insert(from.clone(), Now::Buried(gone));
-            let fact = Metadata { name: to.clone(), revision, parents: Vec::new(), ..live.fact.clone() };
-            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, ..*live })));
+            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, anew: false, ..*live })));
             remarks.push(Remark::Renamed { from, to });
         }
         Ok(())

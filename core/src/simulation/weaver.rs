@@ -1,0 +1,247 @@
+//! The merge of two commits by meaning: as `vault/weave` makes it, of documents in memory.
+
+use super::world::{CommitId, State, World, parts};
+use crate::digest::Digest;
+use crate::history::document::{Doc, Record};
+use crate::manifest::Manifest;
+use crate::merge::policy::Merged;
+use crate::merge::secret::{Outcome, Said};
+use crate::merge::{self, Remark, Side, names};
+use crate::metadata::{Metadata, Tombstone};
+use crate::name::{AgentName, SecretPath};
+use crate::policy::{self, Step, Subject};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+enum Now {
+    Live(Box<Live>),
+    Buried(Tombstone),
+    /// A tombstone that is there.
+    Gone(Rc<Doc>),
+}
+
+struct Live {
+    fact: Metadata,
+    /// The document as it is, when none of it changed.
+    taken: Option<Rc<Doc>>,
+    /// Its value counts as a new one, so its ciphertext must be another.
+    anew: bool,
+}
+
+impl World {
+    /// Merges two proven commits, signed by an owner.
+    pub fn weave(&mut self, by: usize, [ours, theirs]: [CommitId; 2]) -> CommitId {
+        let bases: Vec<Rc<State>> = self.bases(ours, theirs).into_iter().map(|base| self.state(base)).collect();
+        let sides = [self.state(ours), self.state(theirs)];
+        let (merged, manifest, digest) = self.merge_policies(&bases, &sides, by);
+        let mut remarks = merged.remarks.clone();
+        let paths: BTreeSet<SecretPath> = sides.iter().flat_map(|side| side.secrets.keys().cloned()).collect();
+        let mut all: BTreeMap<SecretPath, Now> = BTreeMap::new();
+        for path in &paths {
+            let now = decide(&bases, &sides, [ours, theirs], &merged, path, &mut remarks);
+            all.insert(path.clone(), now);
+        }
+        let renamed = self.rename(&sides, &mut all, &mut remarks);
+        let policy = State { manifest, digest, secrets: BTreeMap::new() };
+        let subjects = all.values().filter_map(|now| match now {
+            Now::Live(live) => Some(Subject::unchanged(live.fact.clone())),
+            _ => None,
+        });
+        let steps: BTreeMap<SecretPath, Step> =
+            policy::plan(&policy.policy(), subjects).into_iter().map(|step| (step.path().clone(), step)).collect();
+        let mut state = policy.clone();
+        for (path, now) in all {
+            let doc = match now {
+                Now::Gone(doc) => doc,
+                Now::Buried(gone) => self.sign(Record::Gone(gone), by),
+                Now::Live(live) => self.write_live(&policy, *live, steps.get(&path), by),
+            };
+            state.secrets.insert(path, doc);
+        }
+        for (from, to) in renamed {
+            let olds = sides.iter().filter_map(|side| side.secrets.get(&from)).map(|doc| doc.digest);
+            self.family.entry(state.secrets[&to].digest).or_default().extend(olds);
+        }
+        self.told.merges += 1;
+        self.told.remarks += remarks.len() as u64;
+        let state = Rc::new(state);
+        self.check_woven(&bases, &sides, &state, &remarks);
+        let commit = self.commit(&[ours, theirs], state, true, remarks);
+        assert_eq!(self.commits[commit].broken, None, "a merge by meaning is refused");
+        for side in [ours, theirs] {
+            self.check_forward(side, commit, "a merge by meaning");
+        }
+        commit
+    }
+
+    fn merge_policies(
+        &mut self,
+        bases: &[Rc<State>],
+        [ours, theirs]: &[Rc<State>; 2],
+        by: usize,
+    ) -> (Merged, Rc<Manifest>, Digest) {
+        let whole = |state: &State| {
+            let manifest = (*state.manifest).clone();
+            let merged = Merged { manifest, origins: BTreeMap::new(), remarks: Vec::new() };
+            (merged, state.manifest.clone(), state.digest)
+        };
+        let is_base = |state: &State| bases.iter().any(|base| base.digest == state.digest);
+        if ours.digest == theirs.digest || is_base(theirs) {
+            return whole(ours);
+        }
+        if is_base(ours) {
+            return whole(theirs);
+        }
+        let olds: Vec<&Manifest> = bases.iter().map(|base| &*base.manifest).collect();
+        let (first, second) = ((&*ours.manifest, ours.digest), (&*theirs.manifest, theirs.digest));
+        let merged = merge::policy::merge(&olds, first, second, &parts().root);
+        let mirrored = merge::policy::merge(&olds, second, first, &parts().root);
+        assert_eq!(merged.manifest.render(), mirrored.manifest.render(), "whoever merges gets the same policy");
+        let (manifest, digest) = self.sign_manifest(merged.manifest.clone(), by);
+        (merged, manifest, digest)
+    }
+
+    fn rename(
+        &mut self,
+        sides: &[Rc<State>; 2],
+        all: &mut BTreeMap<SecretPath, Now>,
+        remarks: &mut Vec<Remark>,
+    ) -> Vec<(SecretPath, SecretPath)> {
+        let (mut living, mut held) = (BTreeSet::new(), BTreeSet::new());
+        for (path, now) in all.iter() {
+            let set = if matches!(now, Now::Live(_)) { &mut living } else { &mut held };
+            set.insert(path.clone());
+        }
+        let renamed = names::collisions(&living, &held);
+        for (from, to) in &renamed {
+            let Some(Now::Live(live)) = all.remove(from) else { panic!("{from} was not there") };
+            let differ =
+                sides[0].secrets.get(from).map(|doc| doc.digest) != sides[1].secrets.get(from).map(|doc| doc.digest);
+            let docs: Vec<Doc> = match differ {
+                true => sides.iter().filter_map(|side| side.secrets.get(from)).map(|doc| (**doc).clone()).collect(),
+                false => Vec::new(),
+            };
+            let (gone, fact) = names::renaming(&live.fact, to, live.taken.map(|doc| doc.digest), &docs);
+            all.insert(from.clone(), Now::Buried(gone));
+            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, anew: false })));
+            remarks.push(Remark::Renamed { from: from.clone(), to: to.clone() });
+        }
+        renamed
+    }
+
+    fn write_live(&mut self, policy: &State, live: Live, step: Option<&Step>, by: usize) -> Rc<Doc> {
+        let mut next = live.fact.clone();
+        if let Some(doc) = &live.taken {
+            if step.is_none() {
+                return doc.clone();
+            }
+            (next.revision, next.parents) = (next.revision + 1, vec![doc.digest]);
+        }
+        if let Some(step) = step {
+            (next.group, next.agents, next.exposed_to) = (step.group.clone(), step.agents.clone(), step.exposed_to());
+        }
+        if live.anew || step.is_some_and(|step| step.reencrypt) {
+            let value = self.sealed[&live.fact.digest].value;
+            let readers = policy.policy().readers(&next.group, &next.agents);
+            next.recipients = readers.ids();
+            next.authorized_agents = readers.agents;
+            next.digest = self.seal(value, next.recipients.clone());
+        }
+        self.sign(Record::Meta(Box::new(next)), by)
+    }
+
+    /// What a merge must not do, whatever the rules say.
+    fn check_woven(&self, bases: &[Rc<State>], sides: &[Rc<State>; 2], state: &State, remarks: &[Remark]) {
+        let value = |state: &State, path: &SecretPath| {
+            let metadata = state.secrets.get(path)?.metadata()?;
+            Some(self.sealed[&metadata.digest].value)
+        };
+        let kept: BTreeSet<u64> = state.live().map(|metadata| self.sealed[&metadata.digest].value).collect();
+        let told = |remark: &dyn Fn(&Remark) -> bool| remarks.iter().any(remark);
+        for path in state.secrets.keys() {
+            for (side, other) in [(0, 1), (1, 0)] {
+                let (ours, theirs) = (value(&sides[side], path), value(&sides[other], path));
+                let new = ours.filter(|value_| !bases.iter().any(|base| value(base, path) == Some(*value_)));
+                if let Some(new) = new.filter(|new| !kept.contains(new)) {
+                    let said = told(&|remark| matches!(remark, Remark::OtherValue { path: of, .. } if of == path));
+                    assert!(said, "{path}: value {new} is dropped without a word");
+                }
+                let removed = sides[side].secrets.get(path).is_some_and(|doc| doc.metadata().is_none());
+                let base_too =
+                    bases.iter().any(|base| base.secrets.get(path).is_some_and(|doc| doc.metadata().is_none()));
+                if removed && !base_too && theirs.is_some() && value(state, path).is_some() {
+                    let said = told(&|remark| matches!(remark, Remark::Kept { path: of } if of == path));
+                    assert!(said, "{path}: it was removed, and is there without a word");
+                }
+            }
+        }
+        let subjects = state.live().cloned().map(Subject::unchanged);
+        assert!(policy::plan(&state.policy(), subjects).is_empty(), "a merge leaves something to plan");
+        self.check_readers(state);
+    }
+
+    /// Every current ciphertext is encrypted to those whom it names, and they are those whom policy names.
+    pub fn check_readers(&self, state: &State) {
+        let policy = state.policy();
+        for metadata in state.live() {
+            let truth = &self.sealed[&metadata.digest].recipients;
+            assert_eq!(*truth, metadata.recipients, "{}: it names other readers than it has", metadata.name);
+            let readers = policy.readers(&metadata.group, &metadata.agents).ids();
+            let sorted = |keys: &[crate::digest::KeyId]| keys.iter().copied().collect::<BTreeSet<_>>();
+            assert_eq!(sorted(&readers), sorted(truth), "{}: others than policy names can read it", metadata.name);
+        }
+    }
+}
+
+fn decide(
+    bases: &[Rc<State>],
+    sides: &[Rc<State>; 2],
+    commits: [CommitId; 2],
+    merged: &Merged,
+    path: &SecretPath,
+    remarks: &mut Vec<Remark>,
+) -> Now {
+    let whole = |doc: &Rc<Doc>| match doc.metadata() {
+        Some(fact) => Now::Live(Box::new(Live { fact: fact.clone(), taken: Some(doc.clone()), anew: false })),
+        None => Now::Gone(doc.clone()),
+    };
+    let [ours, theirs] = [0, 1].map(|side: usize| sides[side].secrets.get(path));
+    if let (Some(ours), Some(theirs)) = (ours, theirs)
+        && ours.digest == theirs.digest
+    {
+        return whole(ours);
+    }
+    let olds: Vec<Option<&Doc>> = bases.iter().map(|base| base.secrets.get(path).map(|doc| &**doc)).collect();
+    let renamed = |doc: Option<&Rc<Doc>>, side| {
+        let mut doc = (**doc?).clone();
+        if let Record::Meta(metadata) = &mut doc.record {
+            metadata.agents.iter_mut().for_each(|agent| *agent = merged.renamed(side, agent));
+            metadata.agents.sort();
+        }
+        Some(doc)
+    };
+    let [first, second] = [renamed(ours, Side::Ours), renamed(theirs, Side::Theirs)];
+    let (outcome, said) = merge::secret::merge(&olds, first.as_ref(), second.as_ref(), |key| {
+        parts().root.by_key(key).map(|owner| AgentName::parse(owner.name.as_str()).unwrap())
+    });
+    match said {
+        Some(Said::Kept) => remarks.push(Remark::Kept { path: path.clone() }),
+        Some(Said::OtherValue(side)) => {
+            let commit = commits[usize::from(side == Side::Theirs)].to_string();
+            remarks.push(Remark::OtherValue { path: path.clone(), commit });
+        }
+        None => {}
+    }
+    match outcome {
+        Outcome::Buried(gone) => Now::Buried(gone),
+        Outcome::Woven { fact, anew, .. } => Now::Live(Box::new(Live { fact: *fact, taken: None, anew })),
+        Outcome::Taken(side) => {
+            let (then, now) = if side == Side::Ours { (ours, first) } else { (theirs, second) };
+            let (Some(then), Some(now)) = (then, now) else { panic!("{path}: neither side has it") };
+            match now.record {
+                Record::Meta(fact) => Now::Live(Box::new(Live { fact: *fact, taken: Some(then.clone()), anew: false })),
+                Record::Gone(_) => Now::Gone(then.clone()),
+            }
+        }
+    }
+}

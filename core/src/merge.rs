@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::name::{AgentName, SecretPath};
 use serde::Serialize;
 
+pub(crate) mod agents;
 pub mod driver;
 pub(crate) mod names;
 pub(crate) mod policy;

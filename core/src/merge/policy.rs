@@ -1,8 +1,9 @@
 //! The policy: two manifests become one.
 //!
-//! Agents are told apart by name and key, what an agent may read by its name. Whatever one side took away is gone, also
-//! where the other side gives it at the same time.
+//! An agent is its key, whatever it is called: a merge may have renamed it on one side. One that got a new key is the
+//! same agent under its old name. Whatever one side took away is gone, also where the other side gives it at the same time.
 
+use super::agents::person;
 use super::{Remark, Side, parents};
 use crate::digest::Digest;
 use crate::manifest::{Agent, Group, Manifest};
@@ -18,14 +19,6 @@ pub(crate) struct Merged {
     /// Of each agent the side and the name under which it comes: there lies its escrow.
     pub origins: BTreeMap<AgentName, (Side, AgentName)>,
     pub remarks: Vec<Remark>,
-}
-
-impl Merged {
-    /// What an agent is called now that a side calls `name`; itself where nothing was renamed.
-    pub(crate) fn renamed(&self, side: Side, name: &AgentName) -> AgentName {
-        let renamed = self.origins.iter().find(|(now, origin)| **origin == (side, name.clone()) && *now != name);
-        renamed.map_or_else(|| name.clone(), |(now, _)| now.clone())
-    }
 }
 
 /// An agent of one side, or of both.
@@ -50,17 +43,29 @@ pub(crate) fn merge(
     for (side, manifest) in sides {
         let other = if side == Side::Ours { theirs.0 } else { ours.0 };
         for agent in &manifest.agents {
-            let has = |manifest: &Manifest| manifest.agents.iter().any(|found| same(found, agent));
-            match has(other) {
+            let known = bases.iter().filter_map(|base| by_key(base, agent));
+            let twin = by_key(other, agent);
+            match twin {
+                // It comes under the name that is new, else under the first.
+                Some(twin) if twin.name != agent.name => {
+                    let known: Vec<&AgentName> = known.map(|base| &base.name).collect();
+                    let rank = |name: &AgentName| (known.contains(&name), name.clone());
+                    if rank(&twin.name) < rank(&agent.name) {
+                        continue;
+                    }
+                }
                 // It comes with our side.
-                true if side == Side::Theirs => continue,
-                false if bases.iter().any(|base| has(base)) => continue,
+                Some(_) if side == Side::Theirs => continue,
+                None if known.count() > 0 => continue,
                 _ => {}
             }
+<<<<<<< HEAD
             let groups = groups(bases, other, agent);
+=======
+            let groups = groups(bases, (manifest, other), agent);
+>>>>>>> wt-simulation
             let (name, key) = (agent.name.clone(), agent.public_key.clone());
-            let created = other.agents.iter().filter(|found| same(found, agent)).map(|found| found.created);
-            let created = created.chain([agent.created]).min().unwrap_or(agent.created);
+            let created = twin.map_or(agent.created, |twin| twin.created.min(agent.created));
             let agent = Agent { groups, created, ..agent.clone() };
             candidates.push(Candidate { name, key, side, agent });
         }
@@ -89,11 +94,12 @@ pub(crate) fn merge(
     Merged { manifest, origins, remarks }
 }
 
-/// Whether two entries are of one agent with one key.
-fn same(a: &Agent, b: &Agent) -> bool {
-    a.name == b.name && a.public_key == b.public_key
+/// The agent with the same key.
+fn by_key<'m>(manifest: &'m Manifest, agent: &Agent) -> Option<&'m Agent> {
+    manifest.agents.iter().find(|found| found.public_key == agent.public_key)
 }
 
+<<<<<<< HEAD
 /// The groups of an agent, who has one side's key: those that both sides give that name, and those that one of them added.
 /// A side that removed the name took all that it had.
 fn groups(bases: &[&Manifest], other: &Manifest, agent: &Agent) -> Vec<GroupName> {
@@ -108,6 +114,19 @@ fn groups(bases: &[&Manifest], other: &Manifest, agent: &Agent) -> Vec<GroupName
     let added = found.filter(|found| same(found, agent) || known(found)).map(|found| &found.groups);
     let all: BTreeSet<&GroupName> = agent.groups.iter().chain(added.into_iter().flatten()).collect();
     let kept = all.into_iter().filter(|group| (agent.groups.contains(group) && has(group)) || !had(group));
+=======
+/// The groups of an agent: those that both sides give it, and those that one of them added.
+fn groups(bases: &[&Manifest], (mine, other): (&Manifest, &Manifest), agent: &Agent) -> Vec<GroupName> {
+    let person = person(bases, mine, agent);
+    let there = other.agents.iter().find(|found| self::person(bases, other, found) == person);
+    let Some(there) = there.map(|found| &found.groups) else { return agent.groups.clone() };
+    let bases = bases.iter().flat_map(|base| &base.agents).filter(|found| found.public_key.id() == person);
+    let before: BTreeSet<&GroupName> = bases.flat_map(|found| &found.groups).collect();
+    let all: BTreeSet<&GroupName> = agent.groups.iter().chain(there).collect();
+    let kept = all
+        .into_iter()
+        .filter(|group| (agent.groups.contains(group) && there.contains(group)) || !before.contains(group));
+>>>>>>> wt-simulation
     kept.cloned().collect()
 }
 

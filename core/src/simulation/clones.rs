@@ -240,7 +240,7 @@ impl World {
         for branch in [0, 1] {
             for round in 0.. {
                 assert!(round < 8, "branch {branch} does not come to rest");
-                let before = self.where_all_are(branch);
+                let before = (self.where_all_are(branch), self.views[0].tips[branch]);
                 for who in 0..CLONES {
                     if self.people[who].on != branch {
                         self.switch(who);
@@ -254,7 +254,7 @@ impl World {
                         assert!(matches!(ended, Ended::Done | Ended::NotOwner), "{ended:?}");
                     }
                 }
-                if self.where_all_are(branch) == before {
+                if (self.where_all_are(branch), self.views[0].tips[branch]) == before {
                     break;
                 }
             }
@@ -262,7 +262,10 @@ impl World {
             for (who, at) in all.iter().enumerate() {
                 // A reader whose own merge by plain Git lost something has to undo it.
                 let stuck = self.people[who].owner.is_none() && (*at).is_some_and(|at| !self.reaches(tip, at));
-                assert!(stuck || self.people[who].on != branch || *at == Some(tip), "clone {who} has something else");
+                assert!(
+                    stuck || self.people[who].on != branch || *at == Some(tip),
+                    "clone {who} has {at:?} of branch {branch}, and the host {tip}: {all:?}"
+                );
             }
             self.check_end(branch, tip);
         }

@@ -4,6 +4,7 @@ use super::world::{CommitId, State, World, parts};
 use crate::digest::Digest;
 use crate::history::document::{Doc, Record};
 use crate::manifest::Manifest;
+use crate::merge::agents::Names;
 use crate::merge::policy::Merged;
 use crate::merge::secret::{Outcome, Said};
 use crate::merge::{self, Remark, Side, names};
@@ -36,9 +37,11 @@ impl World {
         let (merged, manifest, digest) = self.merge_policies(&bases, &sides, by);
         let mut remarks = merged.remarks.clone();
         let paths: BTreeSet<SecretPath> = sides.iter().flat_map(|side| side.secrets.keys().cloned()).collect();
+        let olds: Vec<&Manifest> = bases.iter().map(|base| &*base.manifest).collect();
+        let called = Names::new(&olds, [&sides[0].manifest, &sides[1].manifest], &manifest);
         let mut all: BTreeMap<SecretPath, Now> = BTreeMap::new();
         for path in &paths {
-            let now = decide(&bases, &sides, [ours, theirs], &merged, path, &mut remarks);
+            let now = decide(&bases, &sides, [ours, theirs], &called, path, &mut remarks);
             all.insert(path.clone(), now);
         }
         let renamed = self.rename(&sides, &mut all, &mut remarks);
@@ -132,7 +135,7 @@ impl World {
     fn write_live(&mut self, policy: &State, live: Live, step: Option<&Step>, by: usize) -> Rc<Doc> {
         let mut next = live.fact.clone();
         if let Some(doc) = &live.taken {
-            if step.is_none() {
+            if step.is_none() && doc.metadata().is_some_and(|then| then.agents == live.fact.agents) {
                 return doc.clone();
             }
             (next.revision, next.parents) = (next.revision + 1, vec![doc.digest]);
@@ -197,30 +200,34 @@ fn decide(
     bases: &[Rc<State>],
     sides: &[Rc<State>; 2],
     commits: [CommitId; 2],
-    merged: &Merged,
+    called: &Names,
     path: &SecretPath,
     remarks: &mut Vec<Remark>,
 ) -> Now {
-    let whole = |doc: &Rc<Doc>| match doc.metadata() {
-        Some(fact) => Now::Live(Box::new(Live { fact: fact.clone(), taken: Some(doc.clone()), anew: false })),
+    let whole = |doc: &Rc<Doc>, number: usize| match doc.metadata() {
+        Some(fact) => {
+            let fact = Metadata { agents: called.all(&called.told(number, &fact.agents)), ..fact.clone() };
+            Now::Live(Box::new(Live { fact, taken: Some(doc.clone()), anew: false }))
+        }
         None => Now::Gone(doc.clone()),
+    };
+    let told = |doc: &Rc<Doc>, number: usize| {
+        let mut doc = (**doc).clone();
+        if let Record::Meta(metadata) = &mut doc.record {
+            metadata.agents = called.told(number, &metadata.agents);
+        }
+        doc
     };
     let [ours, theirs] = [0, 1].map(|side: usize| sides[side].secrets.get(path));
     if let (Some(ours), Some(theirs)) = (ours, theirs)
         && ours.digest == theirs.digest
     {
-        return whole(ours);
+        return whole(ours, 0);
     }
-    let olds: Vec<Option<&Doc>> = bases.iter().map(|base| base.secrets.get(path).map(|doc| &**doc)).collect();
-    let renamed = |doc: Option<&Rc<Doc>>, side| {
-        let mut doc = (**doc?).clone();
-        if let Record::Meta(metadata) = &mut doc.record {
-            metadata.agents.iter_mut().for_each(|agent| *agent = merged.renamed(side, agent));
-            metadata.agents.sort();
-        }
-        Some(doc)
-    };
-    let [first, second] = [renamed(ours, Side::Ours), renamed(theirs, Side::Theirs)];
+    let olds = bases.iter().enumerate();
+    let olds: Vec<Option<Doc>> = olds.map(|(at, base)| base.secrets.get(path).map(|doc| told(doc, at + 2))).collect();
+    let olds: Vec<Option<&Doc>> = olds.iter().map(Option::as_ref).collect();
+    let (first, second) = (ours.map(|doc| told(doc, 0)), theirs.map(|doc| told(doc, 1)));
     let (outcome, said) = merge::secret::merge(&olds, first.as_ref(), second.as_ref(), |key| {
         parts().root.by_key(key).map(|owner| AgentName::parse(owner.name.as_str()).unwrap())
     });
@@ -234,14 +241,11 @@ fn decide(
     }
     match outcome {
         Outcome::Buried(gone) => Now::Buried(gone),
-        Outcome::Woven { fact, anew, .. } => Now::Live(Box::new(Live { fact: *fact, taken: None, anew })),
-        Outcome::Taken(side) => {
-            let (then, now) = if side == Side::Ours { (ours, first) } else { (theirs, second) };
-            let (Some(then), Some(now)) = (then, now) else { panic!("{path}: neither side has it") };
-            match now.record {
-                Record::Meta(fact) => Now::Live(Box::new(Live { fact: *fact, taken: Some(then.clone()), anew: false })),
-                Record::Gone(_) => Now::Gone(then.clone()),
-            }
+        Outcome::Woven { fact, anew, .. } => {
+            let fact = Metadata { agents: called.all(&fact.agents), ..*fact };
+            Now::Live(Box::new(Live { fact, taken: None, anew }))
         }
+        Outcome::Taken(Side::Ours) => whole(ours.unwrap(), 0),
+        Outcome::Taken(Side::Theirs) => whole(theirs.unwrap(), 1),
     }
 }

@@ -107,7 +107,8 @@ impl Vault {
 
     /// Fetches, verifies, and moves forward where that disturbs nobody.
     fn look_now(&self, freshness: &Freshness) -> Result<(Fresh, Option<Oid>)> {
-        let repo = Repo::open(&self.dir)?;
+        // A folder that was copied has no repository around it, and reads all the same.
+        let Ok(repo) = Repo::open(&self.dir) else { return Ok((Fresh::Alone, None)) };
         let Some((remote, branch)) = Remote::of(&repo)? else { return Ok((Fresh::Alone, None)) };
         let head = repo.head()?;
         let Some(theirs) = remote.fetch(&branch, Manner::Implicit { limit: freshness.limit })? else {

@@ -6,6 +6,8 @@ use crate::digest::{Digest, KeyId};
 use crate::error::{Error, Result};
 use crate::history::document::{Doc, Record};
 use crate::layout::{self, Part};
+use crate::manifest::Manifest;
+use crate::merge::agents::Names;
 use crate::merge::policy::Merged;
 use crate::merge::secret::{Outcome, Said, merge};
 use crate::merge::{Remark, Side, names};
@@ -41,12 +43,14 @@ struct Live {
     lies: SecretPath,
     /// Its value counts as a new one, so its ciphertext must be another.
     anew: bool,
+    /// Agents that it names are called otherwise now.
+    renamed: bool,
 }
 
 impl Live {
     /// Whether it is taken from a side as it is.
     fn is_whole(&self, side: Side) -> bool {
-        self.taken.is_some() && self.side == side
+        self.taken.is_some() && self.side == side && !self.renamed
     }
 }
 
@@ -68,12 +72,14 @@ impl Weaver<'_> {
     pub(super) fn secrets(&self, repo: &Repo, policy: &Merged, progress: Progress<'_>) -> Result<Secrets> {
         let changes = repo.differences(Some(self.ours.tree), Some(self.theirs.tree))?.secrets;
         let mut remarks = Vec::new();
+        let bases: Vec<&Manifest> = self.bases.iter().map(|base| &base.manifest).collect();
+        let called = Names::new(&bases, [&self.ours.manifest, &self.theirs.manifest], &policy.manifest);
         let mut all: BTreeMap<SecretPath, Now> = BTreeMap::new();
         for (path, change) in &changes {
-            let now = self.decide(repo, policy, path, change, &mut remarks)?;
+            let now = self.decide(repo, &called, path, change, &mut remarks)?;
             all.insert(path.clone(), now);
         }
-        self.untouched(repo, &changes, &mut all)?;
+        self.untouched(repo, &called, &changes, &mut all)?;
         self.rename(repo, &mut all, &changes, &mut remarks)?;
         let (files, reencrypted) = self.write(policy, all, &changes, progress)?;
         Ok((files, reencrypted, remarks))
@@ -83,15 +89,17 @@ impl Weaver<'_> {
     fn decide(
         &self,
         repo: &Repo,
-        policy: &Merged,
+        called: &Names,
         path: &SecretPath,
         change: &SecretChange,
         remarks: &mut Vec<Remark>,
     ) -> Result<Now> {
-        let bases = self.bases.iter().map(|base| self.base_document(repo, path, base)).collect::<Result<Vec<_>>>()?;
+        let bases = self.bases.iter().enumerate();
+        let bases = bases.map(|(number, base)| self.base_document(repo, called, path, (number, base)));
+        let bases = bases.collect::<Result<Vec<_>>>()?;
         let bases: Vec<Option<&Doc>> = bases.iter().map(Option::as_ref).collect();
-        let ours = self.document(repo, policy, path, &change.old, Side::Ours)?;
-        let theirs = self.document(repo, policy, path, &change.new, Side::Theirs)?;
+        let ours = self.document(repo, path, &change.old, Side::Ours)?;
+        let theirs = self.document(repo, path, &change.new, Side::Theirs)?;
         // What both sides come from counts whoever signed it: the newer root's side has signed it anew.
         let foreign = |(doc, counts): &(Option<Doc>, bool)| {
             let known = |doc: &Doc| bases.iter().flatten().any(|base| base.digest == doc.digest);
@@ -99,10 +107,12 @@ impl Weaver<'_> {
         };
         let (ours_counts, theirs_counts) = (!foreign(&ours), !foreign(&theirs));
         match (ours_counts, theirs_counts, ours.0, theirs.0) {
-            (true, false, ours, Some(theirs)) => Ok(self.quarantine(path, ours, theirs, Side::Theirs, remarks)),
-            (false, true, Some(ours), theirs) => Ok(self.quarantine(path, theirs, ours, Side::Ours, remarks)),
+            (true, false, ours, Some(theirs)) => Ok(self.quarantine(called, path, ours, theirs, Side::Theirs, remarks)),
+            (false, true, Some(ours), theirs) => Ok(self.quarantine(called, path, theirs, ours, Side::Ours, remarks)),
             (_, _, ours, theirs) => {
-                let (outcome, said) = merge(&bases, ours.as_ref(), theirs.as_ref(), |key| self.owner_name(key));
+                let told = |doc: &Option<Doc>, number| doc.clone().map(|doc| told(called, number, doc));
+                let (first, second) = (told(&ours, OURS), told(&theirs, THEIRS));
+                let (outcome, said) = merge(&bases, first.as_ref(), second.as_ref(), |key| self.owner_name(key));
                 match said {
                     Some(Said::Kept) => remarks.push(Remark::Kept { path: path.clone() }),
                     Some(Said::OtherValue(side)) => {
@@ -114,12 +124,14 @@ impl Weaver<'_> {
                 Ok(match outcome {
                     Outcome::Buried(gone) => Now::Buried(gone),
                     Outcome::Woven { fact, side, anew } => {
-                        Now::Live(Box::new(Live { fact: *fact, taken: None, side, lies: path.clone(), anew }))
+                        let fact = Metadata { agents: called.all(&fact.agents), ..*fact };
+                        let lies = path.clone();
+                        Now::Live(Box::new(Live { fact, taken: None, side, lies, anew, renamed: false }))
                     }
                     Outcome::Taken(side) => {
                         let doc = if side == Side::Ours { ours } else { theirs };
                         match doc.map(|doc| (doc.digest, doc.record)) {
-                            Some((digest, Record::Meta(fact))) => live(*fact, digest, side, path),
+                            Some((digest, Record::Meta(fact))) => live(called, *fact, digest, side, path),
                             _ => Now::Gone(side),
                         }
                     }
@@ -128,31 +140,27 @@ impl Weaver<'_> {
         }
     }
 
-    /// A side's document, with its agents called as they are called now, and whether it counts: one that an owner signed
-    /// whom the other side has removed does not.
-    fn document(
-        &self,
-        repo: &Repo,
-        policy: &Merged,
-        path: &SecretPath,
-        files: &SecretFiles,
-        side: Side,
-    ) -> Result<(Option<Doc>, bool)> {
+    /// A side's document, and whether it counts: one that an owner signed whom the other side has removed does not.
+    fn document(&self, repo: &Repo, path: &SecretPath, files: &SecretFiles, side: Side) -> Result<(Option<Doc>, bool)> {
         let broken = |reason: String| Error::tampered(self.owner.vault.dir(), format!("{path}: {reason}"));
         let read = |root| judged(self.past.document(repo, path, files, root));
-        let mut doc = read(None)?.map_err(broken)?;
+        let doc = read(None)?.map_err(broken)?;
         let older = self.side(side).chain.len() < self.chain.len();
         let counts = !older || read(Some(&self.chain.root))?.is_ok();
-        if let Some(Doc { record: Record::Meta(metadata), .. }) = &mut doc {
-            metadata.agents.iter_mut().for_each(|agent| *agent = policy.renamed(side, agent));
-            metadata.agents.sort();
-        }
         Ok((doc, counts))
     }
 
-    fn base_document(&self, repo: &Repo, path: &SecretPath, base: &State) -> Result<Option<Doc>> {
+    /// A base's document, with its agents called as they are called now.
+    fn base_document(
+        &self,
+        repo: &Repo,
+        called: &Names,
+        path: &SecretPath,
+        (number, base): (usize, &State),
+    ) -> Result<Option<Doc>> {
         let files = repo.secret_files(base.tree, path)?;
-        Ok(judged(self.past.document(repo, path, &files, None))?.ok().flatten())
+        let doc = judged(self.past.document(repo, path, &files, None))?.ok().flatten();
+        Ok(doc.map(|doc| told(called, BASES + number, doc)))
     }
 
     /// An owner's name, under whichever root they are one.
@@ -166,6 +174,7 @@ impl Weaver<'_> {
     /// state stays.
     fn quarantine(
         &self,
+        called: &Names,
         path: &SecretPath,
         stays: Option<Doc>,
         goes: Doc,
@@ -181,8 +190,9 @@ impl Weaver<'_> {
             Some(Record::Meta(fact)) => {
                 let anew = theirs >= fact.value_revision;
                 let value_revision = if anew { theirs + 1 } else { fact.value_revision };
-                let fact = Metadata { revision, value_revision, parents, ..*fact };
-                Now::Live(Box::new(Live { fact, taken: None, side, lies: path.clone(), anew }))
+                let agents = called.all(&called.told(number(side), &fact.agents));
+                let fact = Metadata { revision, value_revision, parents, agents, ..*fact };
+                Now::Live(Box::new(Live { fact, taken: None, side, lies: path.clone(), anew, renamed: false }))
             }
             Some(Record::Gone(gone)) => Now::Buried(gone.continuing(revision, parents)),
             None => Now::Buried(Tombstone::new(self.owner.vault.id, path.clone(), revision, parents)),
@@ -193,6 +203,7 @@ impl Weaver<'_> {
     fn untouched(
         &self,
         repo: &Repo,
+        called: &Names,
         changes: &BTreeMap<SecretPath, SecretChange>,
         all: &mut BTreeMap<SecretPath, Now>,
     ) -> Result<()> {
@@ -209,7 +220,7 @@ impl Weaver<'_> {
             let repo = repo.as_ref().map_err(reopened)?;
             let doc = judged(self.past.known(repo, path, *oid))?;
             match doc.map(|doc| (doc.digest, doc.record)) {
-                Ok((digest, Record::Meta(fact))) => Ok((path.clone(), live(*fact, digest, Side::Ours, path))),
+                Ok((digest, Record::Meta(fact))) => Ok((path.clone(), live(called, *fact, digest, Side::Ours, path))),
                 Ok(_) => Ok((path.clone(), Now::Gone(Side::Ours))),
                 Err(reason) => Err(Error::tampered(self.owner.vault.dir(), format!("{path}: {reason}"))),
             }
@@ -372,6 +383,30 @@ impl Weaver<'_> {
     }
 }
 
-fn live(fact: Metadata, digest: Digest, side: Side, path: &SecretPath) -> Now {
-    Now::Live(Box::new(Live { fact, taken: Some(digest), side, lies: path.clone(), anew: false }))
+/// The numbers that manifests have in [`Names`].
+const OURS: usize = 0;
+const THEIRS: usize = 1;
+const BASES: usize = 2;
+
+fn number(side: Side) -> usize {
+    match side {
+        Side::Ours => OURS,
+        Side::Theirs => THEIRS,
+    }
+}
+
+/// A document with its agents called as they are called now.
+fn told(called: &Names, number: usize, mut doc: Doc) -> Doc {
+    if let Record::Meta(metadata) = &mut doc.record {
+        metadata.agents = called.told(number, &metadata.agents);
+    }
+    doc
+}
+
+/// A secret that is taken as a side has it, but for the names of its agents.
+fn live(called: &Names, mut fact: Metadata, digest: Digest, side: Side, path: &SecretPath) -> Now {
+    let agents = called.all(&called.told(number(side), &fact.agents));
+    let renamed = agents != fact.agents;
+    fact.agents = agents;
+    Now::Live(Box::new(Live { fact, taken: Some(digest), side, lies: path.clone(), anew: false, renamed }))
 }

@@ -51,6 +51,9 @@ pub(crate) fn merge(
                     let known: Vec<&AgentName> = known.map(|base| &base.name).collect();
                     let rank = |name: &AgentName| (known.contains(&name), name.clone());
                     if rank(&twin.name) < rank(&agent.name) {
+                        if known.is_empty() {
+                            remarks.push(Remark::AgentRenamed { from: agent.name.clone(), to: twin.name.clone() });
+                        }
                         continue;
                     }
                 }
@@ -59,11 +62,7 @@ pub(crate) fn merge(
                 None if known.count() > 0 => continue,
                 _ => {}
             }
-<<<<<<< HEAD
-            let groups = groups(bases, other, agent);
-=======
             let groups = groups(bases, (manifest, other), agent);
->>>>>>> wt-simulation
             let (name, key) = (agent.name.clone(), agent.public_key.clone());
             let created = twin.map_or(agent.created, |twin| twin.created.min(agent.created));
             let agent = Agent { groups, created, ..agent.clone() };
@@ -99,34 +98,22 @@ fn by_key<'m>(manifest: &'m Manifest, agent: &Agent) -> Option<&'m Agent> {
     manifest.agents.iter().find(|found| found.public_key == agent.public_key)
 }
 
-<<<<<<< HEAD
-/// The groups of an agent, who has one side's key: those that both sides give that name, and those that one of them added.
-/// A side that removed the name took all that it had.
-fn groups(bases: &[&Manifest], other: &Manifest, agent: &Agent) -> Vec<GroupName> {
-    let had = |group: &GroupName| {
-        let olds = bases.iter().filter_map(|base| base.agent(&agent.name));
-        olds.into_iter().any(|old| old.groups.contains(group))
-    };
-    let found = other.agent(&agent.name);
-    let has = |group: &GroupName| found.is_some_and(|found| found.groups.contains(group));
-    // One with a new key of its own is somebody else, and stays beside this one: what it was given is not given to both.
-    let known = |found: &Agent| bases.iter().any(|base| base.agents.iter().any(|old| same(old, found)));
-    let added = found.filter(|found| same(found, agent) || known(found)).map(|found| &found.groups);
-    let all: BTreeSet<&GroupName> = agent.groups.iter().chain(added.into_iter().flatten()).collect();
-    let kept = all.into_iter().filter(|group| (agent.groups.contains(group) && has(group)) || !had(group));
-=======
-/// The groups of an agent: those that both sides give it, and those that one of them added.
+/// The groups of an agent: those that both sides give it, and those that one of them added. Whoever removed the agent took all
+/// that it had.
 fn groups(bases: &[&Manifest], (mine, other): (&Manifest, &Manifest), agent: &Agent) -> Vec<GroupName> {
     let person = person(bases, mine, agent);
+    let olds: Vec<&Agent> =
+        bases.iter().flat_map(|base| &base.agents).filter(|found| found.public_key.id() == person).collect();
+    let had = |group: &GroupName| olds.iter().any(|old| old.groups.contains(group));
     let there = other.agents.iter().find(|found| self::person(bases, other, found) == person);
-    let Some(there) = there.map(|found| &found.groups) else { return agent.groups.clone() };
-    let bases = bases.iter().flat_map(|base| &base.agents).filter(|found| found.public_key.id() == person);
-    let before: BTreeSet<&GroupName> = bases.flat_map(|found| &found.groups).collect();
-    let all: BTreeSet<&GroupName> = agent.groups.iter().chain(there).collect();
-    let kept = all
-        .into_iter()
-        .filter(|group| (agent.groups.contains(group) && there.contains(group)) || !before.contains(group));
->>>>>>> wt-simulation
+    let has = |group: &GroupName| there.is_some_and(|found| found.groups.contains(group));
+    // With a new key on either side there are two of it: what one was given is not given to the other.
+    let is_one = |found: &&Agent| {
+        found.public_key == agent.public_key || olds.iter().any(|old| old.public_key == found.public_key)
+    };
+    let added = there.filter(is_one).map(|found| &found.groups);
+    let all: BTreeSet<&GroupName> = agent.groups.iter().chain(added.into_iter().flatten()).collect();
+    let kept = all.into_iter().filter(|group| (agent.groups.contains(group) && has(group)) || !had(group));
     kept.cloned().collect()
 }
 

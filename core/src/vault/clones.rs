@@ -15,6 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Whether a person means an address and no folder: `https://…`, `ssh://…`, `file://…`, `host:path`, `user@host:path`.
 pub fn is_address(text: &str) -> bool {
+    // No address has these; a folder may.
+    if text.contains(|c: char| c.is_whitespace() || !crate::error::is_printable(c)) {
+        return false;
+    }
     if text.contains("://") {
         return true;
     }
@@ -90,7 +94,7 @@ mod tests {
         for address in ["https://x/y", "ssh://h/y", "file:///y", "git@host:team/vault.git", "host:vault"] {
             assert!(is_address(address), "{address}");
         }
-        for folder in ["vault", "./a:b", "/srv/a:b", "../x", "C:\\vault", "c:/vault", "a:"] {
+        for folder in ["vault", "./a:b", "/srv/a:b", "../x", "C:\\vault", "c:/vault", "a:", "no t: x", "x\u{1b}[1m:y"] {
             assert!(!is_address(folder), "{folder}");
         }
     }

@@ -112,8 +112,8 @@ impl Remote {
             call.arguments(["--refmap="]);
         }
         call.arguments(["--", &self.name, &format!("+{branch}:{target}")]);
-        let ended = self.run(call)?;
         let git = Repository::open(&self.git_dir).map_err(Error::git("open the repository"))?;
+        let ended = self.run(call)?;
         if ended.status.success() {
             return self.commit_at(&git, &target).map(Some);
         }
@@ -164,6 +164,55 @@ impl Remote {
             }
             Some(words::Refusal::NoAnswer) | None => Err(self.failed(&ended)),
         }
+    }
+
+    /// Fetches what a partial clone lacks of the vault's folder in the histories of these commits. libgit2 reads what is
+    /// there, and asks nobody for more.
+    ///
+    /// # Errors
+    /// [`Error::Remote`], [`Error::GitProgram`]; [`Error::Git`].
+    pub(crate) fn complete(&self, repo: &Repo, commits: &[Oid], manner: Manner) -> Result<()> {
+        if !repo.is_partial(&self.name)? {
+            return Ok(());
+        }
+        let mut before = Vec::new();
+        loop {
+            let lacking = self.lacking(repo, commits, manner)?;
+            if lacking.is_empty() {
+                return Ok(());
+            }
+            if lacking == before {
+                return Err(self.error("it does not give what this partial clone lacks of the vault's history".into()));
+            }
+            let mut call = self.call("fetch", manner)?;
+            call.arguments(["--no-write-fetch-head", "--no-tags", "--no-prune", "--no-recurse-submodules"]);
+            call.arguments(["--refmap=", "--filter=blob:none", "--", &self.name]);
+            call.arguments(&lacking);
+            let ended = self.run(call)?;
+            if !ended.status.success() {
+                return Err(self.failed(&ended));
+            }
+            before = lacking;
+        }
+    }
+
+    /// The objects of the vault's folder that are not here, or some of them: git names them last, and the end of what it
+    /// says is kept.
+    fn lacking(&self, repo: &Repo, commits: &[Oid], manner: Manner) -> Result<Vec<String>> {
+        let mut call = Call::new(&self.workdir, manner);
+        if manner != Manner::Asked {
+            call.never_ask(None);
+        }
+        call.arguments(["rev-list", "--objects", "--missing=print"]);
+        call.arguments(commits.iter().map(Oid::to_string));
+        call.arguments(["--", &format!(":(top,literal){}", repo.folder())]);
+        let ended = self.run(call)?;
+        if !ended.status.success() {
+            return Err(self.failed(&ended));
+        }
+        let lines = ended.out.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"?"));
+        let oids = lines.filter_map(|line| std::str::from_utf8(line).ok());
+        Ok(oids.filter(|oid| Oid::from_str(oid).is_ok()).map(str::to_owned).collect())
     }
 
     fn call(&self, command: &'static str, manner: Manner) -> Result<Call> {

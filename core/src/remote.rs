@@ -16,12 +16,16 @@ mod tests;
 mod words;
 
 use crate::error::{Error, Result};
+use crate::home;
 use crate::repo::{Repo, check_branch};
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 use program::{Call, Ended};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// So long does a fetch that a person asked for wait for another of this repository.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Talks to a remote through the user's own `git`.
 pub(crate) struct Remote {
@@ -113,7 +117,9 @@ impl Remote {
         }
         call.arguments(["--", &self.name, &format!("+{branch}:{target}")]);
         let git = Repository::open(&self.git_dir).map_err(Error::git("open the repository"))?;
+        let turn = turn(&git, manner);
         let ended = self.run(call)?;
+        drop(turn);
         if ended.status.success() {
             return self.commit_at(&git, &target).map(Some);
         }
@@ -258,6 +264,17 @@ impl Remote {
         Error::Remote { url: self.url(), reason }
     }
 }
+
+/// Waits until no other process of ours fetches into this repository: two would trip over each other's references. Where
+/// that takes too long, or nothing can be written, they may.
+fn turn(git: &Repository, manner: Manner) -> Option<std::fs::File> {
+    let limit = match manner {
+        Manner::Asked => PATIENCE,
+        Manner::Implicit { limit } => limit,
+    };
+    home::try_lock(&git.commondir().join("agent-vault").join("fetching"), Some(limit)).ok().flatten()
+}
+
 /// Moves HEAD's branch, index and work tree forward to a commit that comes after HEAD, by the user's own `git`: it knows
 /// their filters, and overwrites none of their changes.
 ///

@@ -303,6 +303,11 @@ pub enum Error {
     },
 }
 
+/// Whether libgit2 looked for an object in vain.
+fn is_missing(source: &git2::Error) -> bool {
+    source.code() == git2::ErrorCode::NotFound && source.class() == git2::ErrorClass::Odb
+}
+
 impl Error {
     /// The kind of this error.
     pub fn class(&self) -> Class {
@@ -393,6 +398,10 @@ impl Error {
             }
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => "free some space, then try again".into(),
             Error::Io { .. } => "check the path, then try again".into(),
+            Error::Git { source, .. } if is_missing(source) => {
+                "an object is not here: in a partial clone, `agent-vault sync` fetches what the vault has; else see `git fsck`"
+                    .into()
+            }
             Error::Git { .. } => "check the repository with `git status` and `git fsck`".into(),
             Error::Remote { .. } => "see whether `git fetch` works here: the address, the network, your rights".into(),
             Error::GitProgram { .. } => "install Git 2.29 or newer, and see that `git` is on PATH".into(),
@@ -411,6 +420,22 @@ impl Error {
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.as_ref().to_path_buf();
         move |source| Error::Io { action, path, source }
+    }
+
+    /// Why a repository does not open: it is of a kind that libgit2 cannot read, or something is wrong with it.
+    pub fn unopened(source: git2::Error) -> Error {
+        let kinds = [
+            ("object format", "object ids of another kind (SHA-256)", "--object-format=sha1"),
+            ("extensions.refstorage", "another store of references (reftable)", "--ref-format=files"),
+        ];
+        let found = kinds.into_iter().find(|(said, ..)| source.message().contains(said));
+        match found {
+            Some((_, kind, option)) => Error::Conflict {
+                message: format!("this repository has {kind}, which agent-vault cannot read"),
+                hint: format!("keep the vault in a repository of the usual kind: `git init {option}`"),
+            },
+            None => Error::git("open the repository")(source),
+        }
     }
 
     /// An [`Error::Git`] maker for `map_err`.

@@ -16,12 +16,16 @@ mod tests;
 mod words;
 
 use crate::error::{Error, Result};
+use crate::home;
 use crate::repo::{Repo, check_branch};
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 use program::{Call, Ended};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// So long does a fetch that a person asked for wait for another of this repository.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Talks to a remote through the user's own `git`.
 pub(crate) struct Remote {
@@ -112,8 +116,10 @@ impl Remote {
             call.arguments(["--refmap="]);
         }
         call.arguments(["--", &self.name, &format!("+{branch}:{target}")]);
-        let ended = self.run(call)?;
         let git = Repository::open(&self.git_dir).map_err(Error::git("open the repository"))?;
+        let turn = turn(&git, manner);
+        let ended = self.run(call)?;
+        drop(turn);
         if ended.status.success() {
             return self.commit_at(&git, &target).map(Some);
         }
@@ -163,6 +169,55 @@ impl Remote {
         }
     }
 
+    /// Fetches what a partial clone lacks of the vault's folder in the histories of these commits. libgit2 reads what is
+    /// there, and asks nobody for more.
+    ///
+    /// # Errors
+    /// [`Error::Remote`], [`Error::GitProgram`]; [`Error::Git`].
+    pub(crate) fn complete(&self, repo: &Repo, commits: &[Oid], manner: Manner) -> Result<()> {
+        if !repo.is_partial(&self.name)? {
+            return Ok(());
+        }
+        let mut before = Vec::new();
+        loop {
+            let lacking = self.lacking(repo, commits, manner)?;
+            if lacking.is_empty() {
+                return Ok(());
+            }
+            if lacking == before {
+                return Err(self.error("it does not give what this partial clone lacks of the vault's history".into()));
+            }
+            let mut call = self.call("fetch", manner)?;
+            call.arguments(["--no-write-fetch-head", "--no-tags", "--no-prune", "--no-recurse-submodules"]);
+            call.arguments(["--refmap=", "--filter=blob:none", "--", &self.name]);
+            call.arguments(&lacking);
+            let ended = self.run(call)?;
+            if !ended.status.success() {
+                return Err(self.failed(&ended));
+            }
+            before = lacking;
+        }
+    }
+
+    /// The objects of the vault's folder that are not here, or some of them: git names them last, and the end of what it
+    /// says is kept.
+    fn lacking(&self, repo: &Repo, commits: &[Oid], manner: Manner) -> Result<Vec<String>> {
+        let mut call = Call::new(&self.workdir, manner);
+        if manner != Manner::Asked {
+            call.never_ask(None);
+        }
+        call.arguments(["rev-list", "--objects", "--missing=print"]);
+        call.arguments(commits.iter().map(Oid::to_string));
+        call.arguments(["--", &format!(":(top,literal){}", repo.folder())]);
+        let ended = self.run(call)?;
+        if !ended.status.success() {
+            return Err(self.failed(&ended));
+        }
+        let lines = ended.out.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"?"));
+        let oids = lines.filter_map(|line| std::str::from_utf8(line).ok());
+        Ok(oids.filter(|oid| Oid::from_str(oid).is_ok()).map(str::to_owned).collect())
+    }
+
     fn call(&self, command: &'static str, manner: Manner) -> Result<Call> {
         let mut call = Call::new(&self.workdir, manner);
         if manner != Manner::Asked {
@@ -207,6 +262,17 @@ impl Remote {
         Error::Remote { url: self.url(), reason }
     }
 }
+
+/// Waits until no other process of ours fetches into this repository: two would trip over each other's references. Where
+/// that takes too long, or nothing can be written, they may.
+fn turn(git: &Repository, manner: Manner) -> Option<std::fs::File> {
+    let limit = match manner {
+        Manner::Asked => PATIENCE,
+        Manner::Implicit { limit } => limit,
+    };
+    home::try_lock(&git.commondir().join("agent-vault").join("fetching"), Some(limit)).ok().flatten()
+}
+
 /// Moves HEAD's branch, index and work tree forward to a commit that comes after HEAD, by the user's own `git`: it knows
 /// their filters, and overwrites none of their changes.
 ///

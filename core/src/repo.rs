@@ -56,7 +56,7 @@ impl Repo {
         let above = vault_dir.parent().unwrap_or(vault_dir);
         // One walk up, where `Repository::discover` takes two.
         let git = Repository::open_ext(above, RepositoryOpenFlags::CROSS_FS, std::iter::empty::<&Path>())
-            .map_err(Error::git("open the repository"))?;
+            .map_err(Error::unopened)?;
         Self::around(git, vault_dir)
     }
 
@@ -97,7 +97,7 @@ impl Repo {
             Err(error) if error.code() == git2::ErrorCode::NotFound && dir.join(".git").symlink_metadata().is_err() => {
                 Ok(false)
             }
-            Err(error) => Err(Error::Git { action: "open the repository", source: error }),
+            Err(error) => Err(Error::unopened(error)),
         }
     }
 
@@ -130,6 +130,11 @@ impl Repo {
     /// The top of the work tree, and this work tree's own `$GIT_DIR`.
     pub(crate) fn dirs(&self) -> (&Path, &Path) {
         (&self.workdir, self.git.path())
+    }
+
+    /// The vault's folder, relative to the top of the work tree.
+    pub(crate) fn folder(&self) -> &str {
+        self.prefix.trim_end_matches('/')
     }
 
     fn index_file(&self) -> PathBuf {

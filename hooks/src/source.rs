@@ -63,7 +63,7 @@ impl Repo {
             ErrorCode::NotFound => {
                 Error::NotFound { what: "Git repository", name: printable(&dir.to_string_lossy()), near: None }
             }
-            _ => Error::git("open the repository")(error),
+            _ => Error::unopened(error),
         })
     }
 

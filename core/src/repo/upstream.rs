@@ -49,6 +49,13 @@ impl Repo {
         Ok(Some(Upstream { remote, url, branch }))
     }
 
+    /// Whether this is a partial clone that gets what it lacks from a remote (git-clone(1), `--filter`).
+    pub(crate) fn is_partial(&self, remote: &str) -> Result<bool> {
+        let config = self.git.config().map_err(fail())?;
+        let promises = text(&config, &format!("remote.{remote}.promisor"))?;
+        Ok(promises.is_some() || text(&config, "extensions.partialclone")?.is_some_and(|name| name == remote))
+    }
+
     /// The remote of a branch that names none.
     fn usual_remote(&self, branch: &str) -> Result<Option<String>> {
         let remotes = self.git.remotes().map_err(fail())?;

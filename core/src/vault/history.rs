@@ -89,7 +89,8 @@ impl Vault {
                 proof.take(&job.commit, verdict?, job.given);
             }
         }
-        proof.tree = trees.get(&head).copied().flatten();
+        // A head that is hidden itself was not read.
+        proof.tree = trees.get(&head).map_or_else(|| Ok(repo.commit(head)?.tree), |tree| Ok(*tree))?;
         Ok(proof)
     }
 }

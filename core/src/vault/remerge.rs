@@ -17,7 +17,9 @@ impl Vault {
     pub(super) fn botched(&self, repo: &Repo) -> Result<Option<[Oid; 2]>> {
         let Some(head) = repo.head()?.commit else { return Ok(None) };
         let [first, second] = repo.commit(head)?.parents[..] else { return Ok(None) };
-        if self.is_marked(repo, head)? || repo.is_published(head)? {
+        // Not the tree is asked for: one in which all is one side's may be known well, and is what the driver leaves.
+        let mark = self.memory().mark(self.id, &self.dir)?.and_then(|mark| mark.commit);
+        if mark == Some(head.to_string()) || repo.is_published(head)? {
             return Ok(None);
         }
         let past = Past::new(self);

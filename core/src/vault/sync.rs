@@ -211,6 +211,7 @@ impl Sync<'_> {
     /// One look at both sides and what follows from it; none when it has to be looked at again.
     fn attempt(&mut self, head: &Head, ours: Oid, theirs: Option<Oid>) -> Result<Option<Synced>> {
         let known = self.vault.proven(&self.repo, &self.remote, &self.branch)?;
+        self.remote.complete(&self.repo, &[vec![ours], theirs.into_iter().collect()].concat(), Manner::Asked)?;
         if let Some(parents) = self.vault.botched(&self.repo)? {
             let woven = self.owner(|owner| owner.remerge(&self.repo, parents, self.asking.progress))?;
             self.note(woven);

@@ -93,7 +93,11 @@ fn a_fetch_that_breaks_off_is_made_again() {
     let before = clones[1].state();
     // The hub's end sends a part of what it has to say, and is gone.
     for bytes in [0, 20, 300, 700, 1500] {
-        stand_in(&clones[1], "uploadpack", &format!("git-upload-pack \"$@\" > >(dd bs=1 count={bytes} status=none; kill -9 $$)"));
+        stand_in(
+            &clones[1],
+            "uploadpack",
+            &format!("git-upload-pack \"$@\" > >(dd bs=1 count={bytes} status=none; kill -9 $$)"),
+        );
         clones[1].run("sync").fails(8);
         assert_eq!(clones[1].state(), before, "after {bytes} bytes");
         clones[1].run("get stripe/api-key --fresh").fails(8);

@@ -124,7 +124,7 @@ impl Vault {
             return Ok((Fresh::UpToDate, None));
         }
         let both: Vec<Oid> = head.commit.into_iter().chain([theirs]).collect();
-        remote.complete(&repo, &both, Manner::Implicit { limit })?;
+        remote.complete(&repo, &both, Manner::Implicit { limit: freshness.limit })?;
         let mine = head.commit.map(|ours| self.admit(&repo, ours, &known.all(), &|_, _| {})).transpose()?.flatten();
         let known = known.all().into_iter().chain(head.commit).collect::<Vec<_>>();
         let Some(chain) = self.admit(&repo, theirs, &known, &|_, _| {})? else { return Ok((Fresh::UpToDate, None)) };

@@ -37,12 +37,12 @@ fn act(world: &World, at: usize, value: &str) {
 
 /// Merges by `git pull` whatever the two did at once, then by meaning, and compares with what `sync` alone makes of it.
 fn whatever_two_did(first: usize) {
-    for second in 0..ACTS.len() {
+    for (second, other) in ACTS.iter().enumerate() {
         let clones = Clones::of_one_owner(2);
         act(&clones[0], first, "of the first");
         act(&clones[1], second, "of the second");
         clones[0].run("sync").ok();
-        let told = format!("{} and {}", ACTS[first], ACTS[second]);
+        let told = format!("{} and {other}", ACTS[first]);
         let merged = clones[1].sh(&format!(
             "export PATH='{}'; git pull -q --no-rebase --no-edit >/dev/null 2>&1 && echo merged || echo conflict",
             with_program()
@@ -63,7 +63,7 @@ fn whatever_two_did(first: usize) {
         clones[1].run("sync").ok();
         clones.settle();
         let names = clones[0].run("list").ok().out().to_owned();
-        match (ACTS[first], ACTS[second]) {
+        match (ACTS[first], *other) {
             (a, b) if a.starts_with("revoke") || b.starts_with("revoke") => {
                 assert_eq!(
                     opens_anything(&clones[0], &PathBuf::from(clones[0].key("ci"))),

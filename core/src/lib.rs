@@ -33,8 +33,6 @@ mod roots;
 pub mod secret;
 pub mod settings;
 pub mod signing;
-#[cfg(test)]
-mod simulation;
 pub mod time;
 pub mod trust;
 mod txn;

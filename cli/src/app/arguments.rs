@@ -268,7 +268,7 @@ pub struct Verify {
     /// Take the state in this commit, and what lies before it, as it is
     #[arg(long, value_name = "COMMIT", requires = "history")]
     pub since: Option<String>,
-    /// Prove that HEAD comes after this branch or commit by steps that owners signed: for the check of a pull request
+    /// Prove that owners signed, step by step, what HEAD adds to this branch or commit: for the check of a pull request
     #[arg(long, value_name = "REF", conflicts_with = "history")]
     pub against: Option<String>,
     #[command(flatten)]

@@ -3,26 +3,62 @@
 use super::Repo;
 use crate::error::{Error, Result};
 use crate::layout;
+use std::path::PathBuf;
 
-/// The driver that `merge=agent-vault` of the attributes names (gitattributes(5), "Defining a custom merge driver").
-const DRIVER: [(&str, &str); 2] = [
-    ("merge.agent-vault.name", "agent-vault: one side's, until `agent-vault sync` merges by meaning"),
-    ("merge.agent-vault.driver", "agent-vault merge-driver %O %A %B %P"),
-];
+/// The driver that `merge=agent-vault` of the attributes names (gitattributes(5), "Defining a custom merge driver"), as it
+/// stands in Git's configuration.
+const DRIVER: &str = "[merge \"agent-vault\"]
+\tname = agent-vault: one file of two, until agent-vault sync merges by meaning
+\tdriver = agent-vault merge-driver %O %A %B %P
+";
 
 impl Repo {
     /// Names the merge driver of the vault's files in the repository's own configuration: what `git merge` does with a
-    /// file that both sides changed.
+    /// file that both sides changed. A driver that somebody named stays; while another program holds the configuration,
+    /// nothing is named.
+    ///
+    /// The configuration's lock appears with all that the file will hold, so whoever finds one after a kill can tell that
+    /// it is ours ([`Repo::forget_stale_config`]). libgit2 would leave one that nobody dares to remove.
     pub(crate) fn name_driver(&self) -> Result<()> {
-        let fail = || Error::git("write the repository's configuration");
-        let mut config =
-            self.git.config().and_then(|config| config.open_level(git2::ConfigLevel::Local)).map_err(fail())?;
-        for (key, value) in DRIVER {
-            if config.get_string(key).ok().as_deref() != Some(value) {
-                config.set_str(key, value).map_err(fail())?;
-            }
+        let fail = || Error::git("read the repository's configuration");
+        let config = self.git.config().and_then(|config| config.open_level(git2::ConfigLevel::Local)).map_err(fail())?;
+        let (file, lock) = (self.config_file(), self.config_lock());
+        let is_file = file.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+        if config.get_string("merge.agent-vault.driver").is_ok() || !is_file {
+            return Ok(());
         }
-        Ok(())
+        let dir = self.private_dir();
+        std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+        let new = dir.join(format!("config-{}", std::process::id()));
+        let made = std::fs::copy(&file, &new)
+            .and_then(|_| std::fs::read(&file))
+            .and_then(|old| {
+                let gap: &[u8] = if old.is_empty() || old.ends_with(b"\n") { b"" } else { b"\n" };
+                std::fs::write(&new, [old.as_slice(), gap, DRIVER.as_bytes()].concat())
+            })
+            .map_err(Error::io("write", &new))
+            .map(|()| std::fs::hard_link(&new, &lock).is_ok());
+        let _ = std::fs::remove_file(&new);
+        if made? { std::fs::rename(&lock, &file).map_err(Error::io("write", &file)) } else { Ok(()) }
+    }
+
+    /// Removes a lock of the configuration that a dead agent-vault left. Call it under the vault's lock.
+    pub(crate) fn forget_stale_config(&self) -> Result<()> {
+        let lock = self.config_lock();
+        match std::fs::read(&lock) {
+            Ok(bytes) if bytes.ends_with(DRIVER.as_bytes()) => {
+                std::fs::remove_file(&lock).map_err(Error::io("remove", &lock))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.git.commondir().join("config")
+    }
+
+    fn config_lock(&self) -> PathBuf {
+        self.git.commondir().join("config.lock")
     }
 
     /// Repeats the vault's attributes in `$GIT_DIR/info/attributes`, which a nested `.gitattributes` cannot override.

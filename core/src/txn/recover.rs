@@ -77,6 +77,7 @@ pub(crate) fn recover(folder: &Folder, repo: &Repo, wait: Wait) -> Result<(Recov
 /// Recovers; the caller holds the vault's lock.
 pub(super) fn under_lock(folder: &Folder, repo: &Repo, workshop: &Workshop) -> Result<Recovered> {
     lock::remove_stale(&repo.index_lock())?;
+    repo.forget_stale_config()?;
     let Some(found) = workshop.read_journal()? else {
         workshop.clear();
         return Ok(Recovered::Nothing);

@@ -61,8 +61,8 @@ impl Vault {
         }
     }
 
-    /// Proves that HEAD comes after a reference, and that every commit in between obeys the rules: what the check of a pull
-    /// request asks. The reference's own state is taken as it is.
+    /// Proves that every commit which HEAD has and a reference has not obeys the rules: what the check of a pull request asks.
+    /// The reference's own state is taken as it is.
     ///
     /// # Errors
     /// As [`Vault::verify_history`]; [`Error::NotFound`] for the reference.

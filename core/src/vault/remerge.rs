@@ -62,12 +62,11 @@ impl Owner<'_> {
         self.vault.wrote(&Act::new("merge"), Some(self.actor()), woven, commit.as_deref());
     }
 
-    /// The same before a write, where the last commit is a botched merge.
-    pub(super) fn remerge_first(&self) -> Result<()> {
-        let repo = Repo::open(&self.vault.dir)?;
-        let Some(parents) = self.vault.botched(&repo)? else { return Ok(()) };
+    /// The same before a write, where the last commit is a botched merge. The repository as it is then.
+    pub(super) fn remerged(&self, repo: Repo) -> Result<Repo> {
+        let Some(parents) = self.vault.botched(&repo)? else { return Ok(repo) };
         let woven = self.remerge(&repo, parents, &|_, _| {})?;
         self.vault.notify(Notice::Remerged { commit: woven.commit.to_string(), remarks: woven.remarks });
-        Ok(())
+        Repo::open(&self.vault.dir)
     }
 }

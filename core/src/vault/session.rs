@@ -51,8 +51,7 @@ impl Owner<'_> {
     /// Begins a change; [`Owner::write`] is how.
     pub(super) fn begin(&self, made: Made) -> Result<Session<'_>> {
         let vault = self.vault;
-        self.remerge_first()?;
-        let repo = Repo::open(&vault.dir)?;
+        let repo = self.remerged(Repo::open(&vault.dir)?)?;
         let (txn, recovered) = Txn::begin(&vault.folder, repo, Wait::default())?;
         vault.tell_recovered(&recovered);
         // Everything is read after the locks are held: what another writer just did is part of it.

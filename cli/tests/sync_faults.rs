@@ -93,7 +93,11 @@ fn a_fetch_that_breaks_off_is_made_again() {
     let before = clones[1].state();
     // The hub's end sends a part of what it has to say, and is gone.
     for bytes in [0, 20, 300, 700, 1500] {
-        stand_in(&clones[1], "uploadpack", &format!("git-upload-pack \"$@\" > >(dd bs=1 count={bytes} status=none; kill -9 $$)"));
+        stand_in(
+            &clones[1],
+            "uploadpack",
+            &format!("git-upload-pack \"$@\" > >(dd bs=1 count={bytes} status=none; kill -9 $$)"),
+        );
         clones[1].run("sync").fails(8);
         assert_eq!(clones[1].state(), before, "after {bytes} bytes");
         clones[1].run("get stripe/api-key --fresh").fails(8);
@@ -164,7 +168,7 @@ fn e3_a_disk_that_is_full_in_the_middle_of_a_merge_loses_nothing() {
     {
         let clones = Clones::of_one_owner(2);
         let mut refused = 0;
-        for nth in 1..30 {
+        for nth in [1, 2, 3, 4, 5, 7, 9, 12, 16, 21, 28] {
             let (here, there) = (format!("here/{nth}"), format!("there/{nth}"));
             clones[0].set(&there, &there);
             clones[0].run("sync").ok();

@@ -168,7 +168,7 @@ fn e3_a_disk_that_is_full_in_the_middle_of_a_merge_loses_nothing() {
     {
         let clones = Clones::of_one_owner(2);
         let mut refused = 0;
-        for nth in 1..30 {
+        for nth in [1, 2, 3, 4, 5, 7, 9, 12, 16, 21, 28] {
             let (here, there) = (format!("here/{nth}"), format!("there/{nth}"));
             clones[0].set(&there, &there);
             clones[0].run("sync").ok();

@@ -44,7 +44,7 @@ fn what_a_sync_did_is_told_to_programs() {
         assert_eq!(news["added"], serde_json::json!(["db/password"]));
         assert_eq!(news["changed"], serde_json::json!(["stripe/api-key"]));
         assert_eq!(news["agents_added"], serde_json::json!(["deploy"]));
-        assert_eq!(news["revoked"], serde_json::json!([["ci", "stripe"]]));
+        assert_eq!(news["revoked"], serde_json::json!([{"agent": "ci", "group": "stripe"}]));
     }
     check_same(clones.all());
 }

@@ -7,7 +7,7 @@
 //! that is gone, unless everything that was written after it is gone too. See `docs/audit.md` for the format, and for what
 //! it cannot prove.
 //!
-//! [`line`], [`index`] and [`verify`] are pure; [`log`] appends; [`process`] asks the kernel; [`read`] loads.
+//! `line`, `index` and `verify` are pure; `log` appends; `process` asks the kernel; `read` loads.
 
 mod book;
 mod index;

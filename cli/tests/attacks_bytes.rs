@@ -3,6 +3,7 @@
 
 mod support;
 
+use agent_vault_test_remotes::executable;
 use support::{VALUE, World};
 
 const META: &str = "secrets/stripe/api-key.meta";
@@ -155,9 +156,7 @@ fn a8_a_filter_that_the_repository_asks_for_is_never_run_by_agent_vault() {
     world.sh("git config filter.evil.clean 'touch ../ran; cat'; git config filter.evil.smudge 'touch ../ran; cat'; git config filter.evil.required true");
     std::fs::write(world.repo.join(".gitattributes"), "** filter=evil\n").unwrap();
     for hook in ["pre-commit", "commit-msg", "post-commit", "reference-transaction", "post-index-change"] {
-        let file = world.repo.join(".git/hooks").join(hook);
-        std::fs::write(&file, "#!/bin/sh\ntouch ../ran\n").unwrap();
-        world.sh(&format!("chmod +x .git/hooks/{hook}"));
+        executable(&world.repo.join(".git/hooks").join(hook), "#!/bin/sh\ntouch ../ran\n");
     }
     world.sh("git config core.fsmonitor 'touch ../ran; false'; git config gpg.ssh.program 'touch ../ran; false'");
     world.pipe("v", "set a/b").ok();

@@ -4,6 +4,7 @@
 
 mod support;
 
+use agent_vault_test_remotes::copy_program;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -298,7 +299,7 @@ fn what_a_terminal_would_obey_is_never_shown_as_it_is() {
     let hostile = world.root.join("x\u{1b}[2J\u{9b}31m\u{202e}y");
     std::fs::create_dir(&hostile).unwrap();
     let copy = hostile.join("agent\u{1b}[31mvault");
-    std::fs::copy(PROGRAM, &copy).unwrap();
+    copy_program(PROGRAM.as_ref(), &copy);
     let mut command = Command::new(&copy);
     world.surround(command.args(["get", "stripe/api-key", "-C"]).arg(&world.repo).current_dir(&hostile), &world.home);
     assert!(command.stdin(Stdio::null()).output().unwrap().status.success());

@@ -4,6 +4,7 @@
 
 mod support_crash;
 
+use agent_vault_test_remotes::copy_program;
 use std::fs::{File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -201,7 +202,7 @@ impl Ordinary {
         let root = run(Command::new("id").arg("-u"), None).text().trim() == "0";
         std::fs::write(world.home().join(".gitconfig"), "[safe]\n\tdirectory = *\n").unwrap();
         std::fs::set_permissions(world.root(), Permissions::from_mode(0o755)).unwrap();
-        std::fs::copy(PROGRAM, world.root().join("program")).unwrap();
+        copy_program(PROGRAM.as_ref(), &world.root().join("program"));
         let ordinary = Self { world, root };
         ordinary.give();
         ordinary.world.save();

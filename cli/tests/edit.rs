@@ -4,6 +4,7 @@
 mod support;
 mod support_crash;
 
+use agent_vault_test_remotes::executable;
 use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -13,8 +14,7 @@ use support::World;
 /// A script that serves as the editor; `$1` is the file.
 fn editor(world: &World, script: &str) -> PathBuf {
     let file = world.tmp("editor");
-    std::fs::write(&file, format!("#!/bin/sh\nset -e\n{script}\n")).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&file, &format!("#!/bin/sh\nset -e\n{script}\n"));
     file
 }
 
@@ -163,12 +163,13 @@ fn e5_a_signal_wipes_the_file_and_ends_the_program_and_ctrl_c_belongs_to_the_edi
         let world = support_crash::World::new();
         world.feed(&["set", "a/key"], b"old").ok();
         let (noted, script) = (world.root().join("noted"), world.root().join("editor"));
-        std::fs::write(
+        executable(
             &script,
-            format!("#!/bin/sh\ncp \"$1\" \"$1~\"; printf new > \"$1\"; echo \"$1\" > {n}.part; mv {n}.part {n}; echo ready; read line\n", n = noted.display()),
-        )
-        .unwrap();
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+            &format!(
+                "#!/bin/sh\ncp \"$1\" \"$1~\"; printf new > \"$1\"; echo \"$1\" > {n}.part; mv {n}.part {n}; echo ready; read line\n",
+                n = noted.display()
+            ),
+        );
         let mut program = world.program(&["edit", "a/key"]);
         program.env("EDITOR", &script);
         let screen = support_crash::Screen::new(program, false);

@@ -3,6 +3,7 @@
 
 mod support;
 
+use agent_vault_test_remotes::executable;
 use support::{PROGRAM, World};
 
 fn token() -> String {
@@ -56,8 +57,7 @@ fn f5_a_hook_that_was_there_runs_whatever_it_is_and_however_it_ends() {
         ),
     ] {
         let world = World::repository();
-        std::fs::write(world.repo.join(".git/hooks/pre-commit"), script).unwrap();
-        world.sh("chmod +x .git/hooks/pre-commit");
+        executable(&world.repo.join(".git/hooks/pre-commit"), script);
         let before = hooks(&world, ".git/hooks");
         world.run("hook install").ok().says("kept and runs first");
         assert_eq!(commits(&world), (true, false), "{what}");
@@ -166,10 +166,7 @@ fn another_tool_that_owns_the_hook_is_chained_husky_s_way_too() {
 #[test]
 fn two_hooks_and_a_replaced_one_are_never_lost() {
     let world = World::repository();
-    let write = |text: &str| {
-        std::fs::write(world.repo.join(".git/hooks/pre-commit.tmp"), text).unwrap();
-        world.sh("chmod +x .git/hooks/pre-commit.tmp; mv .git/hooks/pre-commit.tmp .git/hooks/pre-commit");
-    };
+    let write = |text: &str| executable(&world.repo.join(".git/hooks/pre-commit"), text);
     write("#!/bin/sh\nexit 0\n");
     world.run("hook install").ok();
     write("#!/bin/sh\n# newer\nexit 0\n");

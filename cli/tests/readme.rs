@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
+use agent_vault_test_remotes::executable;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use support::{PROGRAM, World};
@@ -63,8 +63,7 @@ fn run(world: &World, name: &str, script: &str) -> Output {
     let bin = world.root.join("bin");
     std::fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink(PROGRAM, bin.join("agent-vault")).unwrap();
-    std::fs::write(bin.join("cargo"), CARGO).unwrap();
-    std::fs::set_permissions(bin.join("cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&bin.join("cargo"), CARGO);
     let file = world.root.join("script");
     std::fs::write(&file, script).unwrap();
     let trap = "trap 'echo \"$0:$LINENO: ended with $?: $BASH_COMMAND\" >&2' ERR; . \"$1\"";

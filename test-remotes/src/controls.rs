@@ -1,6 +1,6 @@
 //! What goes wrong on the way, on demand.
 
-use crate::{Host, script, until};
+use crate::{Host, executable, until};
 use std::path::PathBuf;
 
 /// Calls that the server holds: each waits until this is released or dropped.
@@ -36,7 +36,7 @@ impl Host {
     pub fn hook(&self, name: &str, text: &str) {
         let hooks = self.bare().join("hooks");
         std::fs::create_dir_all(&hooks).expect("a folder");
-        script(&hooks.join(name), text);
+        executable(&hooks.join(name), &format!("#!/bin/sh\n{text}\n"));
     }
 
     /// Removes a hook.
@@ -56,7 +56,7 @@ impl Host {
     pub fn hold_fetch(&self) -> Held {
         let (held, wait) = self.gate("fetch");
         let hook = self.path("pack-hook");
-        script(&hook, &format!("{wait}\nexec \"$@\""));
+        executable(&hook, &format!("#!/bin/sh\n{wait}\nexec \"$@\"\n"));
         self.run(self.git().args(["config", "--global", "uploadpack.packObjectsHook"]).arg(hook));
         held
     }

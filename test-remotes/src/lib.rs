@@ -9,14 +9,16 @@
 mod client;
 mod controls;
 mod processes;
+mod programs;
 mod servers;
 mod silence;
 
 pub use client::Credentials;
 pub use controls::Held;
+pub use programs::{copy_program, executable};
 pub use silence::Silence;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -151,13 +153,4 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Writes a script that can be run.
-fn script(file: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    let new = file.with_extension("new");
-    std::fs::write(&new, format!("#!/bin/sh\n{text}\n")).expect("a script");
-    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).expect("its mode");
-    std::fs::rename(new, file).expect("its name");
 }

@@ -45,9 +45,9 @@ impl Hub {
 }
 
 /// Writes a script that can be run.
+#[track_caller]
 pub fn executable(file: &Path, script: &str) {
-    std::fs::write(file, format!("#!/bin/bash\n{script}\n")).expect("a script");
-    set_mode(file, 0o755);
+    agent_vault_test_remotes::executable(file, &format!("#!/bin/bash\n{script}\n"));
 }
 
 /// Makes a folder that nobody else can look into, unless it is there.

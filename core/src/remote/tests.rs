@@ -1,6 +1,7 @@
 //! Real repositories and the real `git`, over `file://`.
 
 use super::*;
+use agent_vault_test_remotes::executable;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -62,10 +63,8 @@ impl World {
     }
 
     fn script(&self, file: &str, text: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
         let file = self.path(file);
-        std::fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&file, &format!("#!/bin/sh\n{text}\n"));
         file
     }
 

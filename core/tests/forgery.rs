@@ -212,8 +212,13 @@ fn a4_an_older_commit_is_refused_where_a_newer_one_was_seen() {
     let (setup, _) = vault_with_billing();
     setup.set("app/key", b"second");
     setup.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
-    let read = setup.vault().get(&path("app/key"), &setup.owner).map(drop);
-    assert!(matches!(read, Err(Error::Rollback { .. })), "{read:?}");
+    let read = || setup.vault().get(&path("app/key"), &setup.owner).map(|secret| secret.value.expose().to_vec());
+    // While the newer commit is still there, it is what is read.
+    assert_eq!(read().unwrap(), b"second");
+    setup.git(&["reflog", "expire", "--expire=now", "--all"]);
+    setup.git(&["update-ref", "-d", "ORIG_HEAD"]);
+    setup.git(&["gc", "--quiet", "--prune=now"]);
+    assert!(matches!(read(), Err(Error::Rollback { .. })), "{:?}", read());
     // Nor is it written upon: the signed commit would make the old state the newest.
     let written = setup.own(|owner| owner.set(&path("app/key"), new_value(b"third"), false));
     assert!(matches!(written, Err(Error::Rollback { .. })), "{written:?}");

@@ -169,6 +169,13 @@ pub enum Notice {
         /// The commit that it was read from.
         commit: String,
     },
+    /// The work tree has an older state than this machine has verified: what was verified was listed.
+    ListedAhead {
+        /// How many secrets are listed otherwise than the work tree has them.
+        secrets: usize,
+        /// The commit that has them so.
+        commit: String,
+    },
     /// A state older than one seen here was read on purpose.
     OldState {
         /// Which secret.

@@ -202,6 +202,7 @@ pub fn tell(vault: &Vault) {
                 output::count(secrets, "secret"),
                 output::short(&commit)
             )),
+            Notice::Apart { commit, news } => crate::commands::tell_apart(&commit, &news),
             Notice::OldState { path } => output::warn(&format!("{path}: an older state than one seen here")),
             other => output::note(&format!("{other:?}")),
         }

@@ -131,7 +131,7 @@ impl Vault {
             && !chain.extends(&mine)
             && !mine.extends(&chain)
         {
-            return Err(super::weave::forked(chain.common(&mine)));
+            return Err(super::weave::forked(&mine, &chain));
         }
         self.remember_remote(&repo, &remote, &branch, theirs);
         let follows = head.commit.is_none_or(|ours| repo.reaches(theirs, ours).unwrap_or(false));

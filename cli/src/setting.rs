@@ -1,6 +1,6 @@
 //! The program's surroundings, read once: environment, home, terminal. The core sees none of them directly.
 
-use crate::app::App;
+use crate::app::{App, Looking};
 use crate::output;
 use crate::terminal::Terminal;
 use agent_vault_core::prompt::{Nobody, Prompt};
@@ -70,6 +70,11 @@ impl Setting {
             output::warn(&format!("{error}; this is what is known here"));
         }
         Ok(())
+    }
+
+    /// Looks at the remote as a read does, unless it was told not to.
+    pub fn freshen_for(&self, vault: &Vault, looking: &Looking) -> Result<()> {
+        if looking.offline || looking.allow_old { Ok(()) } else { self.freshen(vault, looking.fresh) }
     }
 
     /// The identity to use.
@@ -189,9 +194,15 @@ pub fn tell(vault: &Vault) {
                 remarks.iter().for_each(|remark| output::warn(&crate::commands::remarked(remark)));
             }
             Notice::Ahead { path, commit } => output::note(&format!(
-                "{path} was read from commit {}, which is newer than what is checked out here",
+                "{path} was read from commit {}, the newest that is verified here",
                 output::short(&commit)
             )),
+            Notice::ListedAhead { secrets, commit } => output::note(&format!(
+                "{} listed as of commit {}, the newest that is verified here",
+                output::count(secrets, "secret"),
+                output::short(&commit)
+            )),
+            Notice::Apart { commit, news } => crate::commands::tell_apart(&commit, &news),
             Notice::OldState { path } => output::warn(&format!("{path}: an older state than one seen here")),
             other => output::note(&format!("{other:?}")),
         }

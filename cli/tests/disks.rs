@@ -3,14 +3,14 @@
 #![cfg(target_os = "linux")]
 
 mod support_crash;
+mod support_mounts;
 
 use agent_vault_test_remotes::copy_program;
-use std::fs::{File, Permissions};
-use std::io::Write;
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 use support_crash::{Done, Fault, NAMES, PROGRAM, Rehearsed, State, World, run};
+use support_mounts::{Place, fill, mount, place};
 
 /// What a failure says whose change is durable all the same.
 const SAVED: &str = "the change is saved, but its last step failed";
@@ -77,51 +77,6 @@ fn e3_grant_on_a_disk_that_is_full_at_any_call_changes_all_or_nothing() {
 #[test]
 fn e3_add_agent_on_a_disk_that_is_full_at_any_call_changes_all_or_nothing() {
     fails_everywhere(&["add-agent", "new"], None);
-}
-
-/// Where mounts may be made.
-enum Place {
-    /// Here: this is the test again, in a mount namespace of its own.
-    Here,
-    /// There, where the test has run and passed.
-    There,
-    /// Nowhere: the system forbids it.
-    Nowhere,
-}
-
-/// Runs the named test again in a mount namespace of its own: as root, or as root of a user namespace.
-fn place(test: &str) -> Place {
-    const INSIDE: &str = "AGENT_VAULT_TEST_MOUNTS";
-    if std::env::var_os(INSIDE).is_some() {
-        return Place::Here;
-    }
-    let probe = tempfile::tempdir().unwrap();
-    for flags in [&["--mount"][..], &["--user", "--map-root-user", "--mount"][..]] {
-        let unshare = || {
-            let mut command = Command::new("unshare");
-            command.args(flags).args(["--propagation", "private"]);
-            command
-        };
-        if run(unshare().args(["mount", "-t", "tmpfs", "none"]).arg(probe.path()), None).code() == Some(0) {
-            let me = std::env::current_exe().unwrap();
-            run(unshare().arg(me).args(["--exact", test, "--nocapture"]).env(INSIDE, "1"), None).ok();
-            return Place::There;
-        }
-    }
-    eprintln!("{test}: no mounts here; the tests under strace and without permission stand in for it");
-    Place::Nowhere
-}
-
-#[track_caller]
-fn mount(args: &[&str], at: &Path) {
-    run(Command::new("mount").args(args).arg(at), None).ok();
-}
-
-/// Fills a disk but for `pages` pages.
-fn fill(file: &Path, pages: u64) {
-    let mut filler = File::create(file).unwrap();
-    while filler.write(&[0; 4096]).is_ok_and(|written| written == 4096) {}
-    filler.set_len(filler.metadata().unwrap().len() - 4096 * pages).unwrap();
 }
 
 #[test]

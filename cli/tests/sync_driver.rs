@@ -5,7 +5,7 @@
 mod support;
 
 use std::path::PathBuf;
-use support::{Clones, World, head, opens_anything, with_program};
+use support::{Clones, VALUE, World, head, opens_anything, with_program};
 
 /// `git` with the program on PATH, as whoever installed it has it.
 fn git(world: &World, line: &str) -> String {
@@ -22,20 +22,39 @@ fn pairs_are_whole(world: &World) {
 }
 
 /// What two people may do to one secret and who reads it.
-const ACTS: [&str; 6] = [
+const ACTS: [&str; 7] = [
     "set stripe/api-key",
     "set stripe/api-key --description words",
     "revoke ci stripe",
     "rm stripe/api-key --yes",
     "add-agent bob",
     "mv stripe/api-key stripe/moved --yes",
+    "mv stripe/api-key web/elsewhere --yes",
 ];
 
 fn act(world: &World, act: &str, value: &str) {
     if act == "set stripe/api-key" { world.set("stripe/api-key", value) } else { drop(world.run(act).ok()) }
 }
 
-/// Merges by `git pull` whatever the two did at once, then by meaning: nothing false is ever read, and all come to the same.
+/// Merges by `git merge` with these options; whether it came to an end without a person.
+fn merges(world: &World, options: &str) -> bool {
+    let merge = format!("git fetch -q && git {options} --no-edit origin/main >/dev/null 2>&1");
+    let script = format!("export PATH='{}'; if {merge}; then echo yes; else echo no; fi", with_program());
+    world.sh(&script) == "yes"
+}
+
+/// Whatever lies there, no name is read as what is another's, nothing that is there is broken, and it is listed so.
+#[track_caller]
+fn nothing_is_mistaken(world: &World, told: &str) {
+    for name in ["stripe/api-key", "stripe/moved", "web/elsewhere"] {
+        let read = world.run(&format!("get --offline {name}"));
+        assert!(matches!(read.code, Some(0 | 3)), "{told}: {read}");
+    }
+    world.run("list --offline").ok();
+}
+
+/// Merges by `git merge` whatever the two did at once, then by meaning: nothing is ever unreadable or another's, and all
+/// come to the same.
 fn whatever_two_did(first: &str) {
     for second in ACTS {
         let clones = Clones::of_one_owner(2);
@@ -43,21 +62,13 @@ fn whatever_two_did(first: &str) {
         act(&clones[1], second, "of the second");
         clones[0].run("sync").ok();
         let told = format!("{first} and {second}");
-        let merged = clones[1].sh(&format!(
-            "export PATH='{}'; git pull -q --no-rebase --no-edit >/dev/null 2>&1 && echo merged || echo conflict",
-            with_program()
-        ));
-        if merged == "conflict" {
+        let merged = merges(&clones[1], "merge -q");
+        nothing_is_mistaken(&clones[1], &told);
+        if merged {
+            pairs_are_whole(&clones[1]);
+        } else {
             // A removal beside a change is for a person to answer, in Git's terms: the merge is undone, and sync makes it.
             clones[1].git("merge --abort");
-        } else if told.contains("mv ") {
-            // Git takes a file and its new name for one, and may put what is another's there: that is never read.
-            for name in ["stripe/api-key", "stripe/moved"] {
-                let read = clones[1].run(&format!("get --offline {name}"));
-                assert!(matches!(read.code, Some(0 | 3 | 5)), "{told}: {read}");
-            }
-        } else {
-            pairs_are_whole(&clones[1]);
         }
         assert_eq!(clones[1].git("status --porcelain"), "", "{told}");
         clones[1].run("sync").ok();
@@ -71,8 +82,10 @@ fn whatever_two_did(first: &str) {
                     "{told}"
                 );
             }
-            (a, b) if a.starts_with("mv") || b.starts_with("mv") => assert!(names.contains("stripe/moved"), "{told}"),
-            _ => {}
+            _ => {
+                let moved = [first, second].into_iter().filter_map(|act| act.strip_prefix("mv stripe/api-key "));
+                moved.filter_map(|to| to.strip_suffix(" --yes")).for_each(|to| assert!(names.contains(to), "{told}"));
+            }
         }
     }
 }
@@ -105,6 +118,90 @@ fn f4_a_new_agent_merged_by_git_with_whatever_another_did() {
 #[test]
 fn f4_a_move_merged_by_git_with_whatever_another_did() {
     whatever_two_did(ACTS[5]);
+}
+
+/// On one side a secret is moved, on the other something else is done to it.
+fn moved_here_and(other: &str) -> Clones {
+    let clones = Clones::of_one_owner(2);
+    clones[0].run("mv stripe/api-key stripe/moved --yes").ok();
+    act(&clones[1], other, "of the second");
+    clones[0].run("sync").ok();
+    clones
+}
+
+#[test]
+fn f4_however_far_git_goes_in_guessing_renames_nothing_is_mistaken() {
+    for other in ACTS {
+        let clones = moved_here_and(other);
+        for options in [
+            "merge -q -X find-renames=25%",
+            "-c merge.directoryRenames=true merge -q -X find-renames=40%",
+            "-c merge.renames=false merge -q",
+            "-c merge.renames=copies -c diff.renames=copies merge -q",
+            "merge -q -s recursive -X no-renames",
+            "merge -q -X theirs",
+        ] {
+            let told = format!("{options}: {other}");
+            if merges(&clones[1], options) {
+                pairs_are_whole(&clones[1]);
+            }
+            nothing_is_mistaken(&clones[1], &told);
+            clones[1].git("reset -q --hard ORIG_HEAD");
+        }
+        clones[1].run("sync").ok();
+        clones.settle();
+    }
+}
+
+#[test]
+fn f4_a_conflict_that_a_person_commits_as_it_lies_there_is_made_anew_by_meaning() {
+    for (other, value) in [("set stripe/api-key", "of the second"), ("mv stripe/api-key web/elsewhere --yes", "")] {
+        let clones = moved_here_and(other);
+        assert!(!merges(&clones[1], "merge -q"), "Git asks about {other}");
+        clones[1].git("add -A && git commit -q --no-edit");
+        nothing_is_mistaken(&clones[1], other);
+        clones[1].run("sync").ok();
+        clones.settle();
+        assert_eq!(clones[0].get("stripe/moved"), VALUE.as_bytes(), "{other}");
+        match value {
+            "" => assert_eq!(clones[0].get("web/elsewhere"), VALUE.as_bytes()),
+            value => assert_eq!(clones[0].get("stripe/api-key"), value.as_bytes(), "a new value outlives its removal"),
+        }
+    }
+}
+
+#[test]
+fn f4_a_moved_folder_merged_by_git_with_a_new_secret_in_it() {
+    for directories in ["false", "conflict", "true"] {
+        let clones = Clones::of_one_owner(2);
+        for name in ["one", "two", "three"] {
+            clones[0].set(&format!("old/{name}"), name);
+        }
+        clones.settle();
+        for name in ["one", "two", "three"] {
+            clones[0].run(&format!("mv old/{name} new/{name} --yes")).ok();
+        }
+        clones[0].run("sync").ok();
+        clones[1].set("old/four", "four");
+        let options = format!("-c merge.directoryRenames={directories} merge -q -X find-renames=20%");
+        assert!(merges(&clones[1], &options), "there is nothing to ask about");
+        pairs_are_whole(&clones[1]);
+        assert_eq!(clones[1].run("get --offline old/four").ok().out, b"four");
+        clones[1].run("sync").ok();
+        clones.settle();
+        let names = clones[0].run("list --json").ok().json();
+        let names: Vec<&str> = names.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["new/one", "new/three", "new/two", "old/four", "stripe/api-key"], "{directories}");
+    }
+}
+
+#[test]
+fn f4_a_move_makes_a_ciphertext_that_git_takes_for_no_other() {
+    let clones = moved_here_and("add-agent bob");
+    let renamed = clones[0].git("diff --find-renames=100% --diff-filter=R --name-only HEAD~1");
+    assert_eq!(renamed, "", "no two files of one content");
+    assert_eq!(clones[0].run("get stripe/moved").ok().out, VALUE.as_bytes());
+    clones.settle();
 }
 
 /// Both changed one secret, and `git pull` merged on the second machine.

@@ -174,6 +174,88 @@ fn a_clone_without_blobs_gets_those_that_it_needs_by_git() {
     partial.run("get of/first --fresh").ok().prints("3");
 }
 
+/// A partial clone in a repository of code: it follows, merges, and still leaves out what it can.
+fn partial_clone_beside_code(filter: &str) {
+    let clones = Clones::of_one_owner(2);
+    clones.hub.git(&clones[0], "config uploadpack.allowFilter true");
+    clones.hub.git(&clones[0], "config uploadpack.allowAnySHA1InWant true");
+    let code = |at: usize, text: &str| {
+        clones[at].sh(&format!(
+            "mkdir -p src/deep doc/{text}; echo {text} > src/deep/{text}.rs; echo {text} > doc/{text}/x; git add .; git commit -q -m {text}"
+        ));
+    };
+    clones[0].sh("seq 9 > shared; git add shared; git commit -q -m shared");
+    for n in 0..3 {
+        clones[0].set("stripe/api-key", format!("value {n}"));
+        code(0, &format!("code{n}"));
+    }
+    clones[0].run("sync --yes").ok();
+    let partial = clones[0].machine("partial");
+    clones.lend_key(&partial);
+    clones[0].git(&format!("clone -q --filter={filter} {} {}", clones.hub.url, partial.repo.display()));
+    assert_eq!(partial.get("stripe/api-key"), b"value 2");
+    // Behind, in the vault and beside it.
+    clones[0].set("stripe/api-key", "value 3");
+    code(0, "code3");
+    clones[0].set("of/first", "1");
+    clones[0].run("sync --yes").ok();
+    partial.run("get of/first --fresh").ok().prints("1");
+    partial.run("sync --yes").ok();
+    assert_eq!(partial.get("stripe/api-key"), b"value 3");
+    partial.sh("cat src/deep/code3.rs doc/code0/x");
+    // Both changed something, in the vault and beside it.
+    partial.set("of/partial", "3");
+    partial.sh("mkdir -p lib/a; echo x > lib/a/x; sed -i s/1/first/ shared; git add .; git commit -q -m lib");
+    clones[0].set("of/first", "2");
+    clones[0].sh("sed -i s/9/last/ shared; git mv doc/code0 doc/renamed");
+    code(0, "code4");
+    clones[0].run("sync --yes").ok();
+    partial.run("sync --yes").ok();
+    partial.run("verify --history").ok();
+    clones[0].run("sync --yes").ok();
+    clones[1].run("sync --yes").ok();
+    clones.settle();
+    assert_eq!(head(&partial), head(&clones[1]));
+    assert_eq!(clones[1].get("of/partial"), b"3");
+    assert_eq!(partial.get("of/first"), b"2");
+    assert_eq!(partial.sh("head -1 shared; tail -1 shared; cat doc/renamed/x lib/a/x"), "first\nlast\ncode0\nx");
+    if filter == "tree:0" {
+        let lacks = partial.sh("git rev-list --objects --all --missing=print | grep -c '^?'");
+        assert!(lacks.parse::<usize>().unwrap() > 0, "what no merge had to look at is left out still");
+    }
+}
+
+#[test]
+fn a_clone_without_folders_beside_code_gets_those_that_it_needs_by_git() {
+    partial_clone_beside_code("tree:0");
+}
+
+#[test]
+fn a_clone_without_blobs_beside_code_gets_those_that_it_needs_by_git() {
+    partial_clone_beside_code("blob:none");
+}
+
+#[test]
+fn a_hub_that_gives_a_partial_clone_nothing_is_named() {
+    let clones = Clones::of_one_owner(2);
+    clones.hub.git(&clones[0], "config uploadpack.allowFilter true");
+    clones.hub.git(&clones[0], "config uploadpack.allowAnySHA1InWant true");
+    clones[0].set("stripe/api-key", "new");
+    clones[0].run("sync").ok();
+    for filter in ["blob:none", "tree:0"] {
+        let partial = clones[0].machine(&filter.replace(':', "-"));
+        clones.lend_key(&partial);
+        clones[0].git(&format!("clone -q --filter={filter} {} {}", clones.hub.url, partial.repo.display()));
+        let away = clones.hub.dir.with_extension("away");
+        std::fs::rename(&clones.hub.dir, &away).unwrap();
+        partial.run("verify --history").fails(1).says("agent-vault sync");
+        partial.run("sync").fails(8);
+        std::fs::rename(&away, &clones.hub.dir).unwrap();
+        partial.run("sync").ok();
+        partial.run("verify --history").ok();
+    }
+}
+
 #[test]
 fn repositories_of_kinds_that_are_not_supported_are_named() {
     for (option, named) in [("--object-format=sha256", "SHA-256"), ("--ref-format=reftable", "reftable")] {
@@ -181,6 +263,14 @@ fn repositories_of_kinds_that_are_not_supported_are_named() {
         world.sh(&format!("rm -rf .git; git init -q -b main {option}"));
         world.run("init --owner eric").fails(7).says(named).says("git init");
         assert!(!world.folder().exists(), "nothing is left");
+    }
+    // A vault that is there already is read, and its repository is named by all that need it.
+    let clones = Clones::of_one_owner(2);
+    clones[1].sh("rm -rf .git/logs; git -c core.logAllRefUpdates=false refs migrate --ref-format=reftable");
+    clones[1].run("get stripe/api-key").ok().prints(VALUE);
+    clones[1].run("list").ok().shows("stripe/api-key");
+    for line in ["sync", "rm stripe/api-key --yes", "verify --history"] {
+        clones[1].run(line).fails(7).says("reftable");
     }
 }
 

@@ -109,6 +109,23 @@ fn e2_processes_that_read_at_once_look_at_the_remote_once() {
 }
 
 #[test]
+fn f3_a_look_that_fails_counts_for_all_processes() {
+    let clones = watched();
+    let log = clones[1].tmp("looks");
+    executable(&clones[1].tmp("eye"), &format!("echo look >> {}\nexit 1", log.display()));
+    let warned = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                let done = read(&clones, "").ok().prints(VALUE);
+                warned.fetch_add(done.err().lines().count(), std::sync::atomic::Ordering::Relaxed);
+            });
+        }
+    });
+    assert_eq!((looks(&clones), warned.into_inner()), (1, 1), "one look, and one line about it");
+}
+
+#[test]
 fn f3_an_unreachable_remote_is_one_line_and_fails_only_who_must_have_it() {
     let clones = Clones::of_one_owner(2);
     let away = clones.hub.dir.with_extension("away");
@@ -235,4 +252,179 @@ fn without_a_remote_or_on_a_branch_that_follows_none_a_read_is_quiet_and_cannot_
     clones[0].git("switch -q -c new-branch");
     let done = clones[0].run("get stripe/api-key --fresh").ok().prints(VALUE);
     assert_eq!(done.err(), "", "the remote has no such branch yet");
+}
+
+/// The names that `list` shows, with their revisions.
+fn listed(world: &World, options: &str) -> Vec<(String, u64)> {
+    let rows = world.run(&format!("list --json {options}")).ok().json();
+    let row = |row: &serde_json::Value| {
+        (row["name"].as_str().expect("a name").to_owned(), row["revision"].as_u64().expect("a revision"))
+    };
+    rows.as_array().expect("secrets").iter().map(row).collect()
+}
+
+/// The second machine holds back what the hub has: the first has changed, added and removed secrets beside its code.
+fn held_back() -> Clones {
+    let clones = watched();
+    clones[0].set("old/gone", "of before");
+    clones[0].set("old/stays", "stays");
+    clones[0].run("sync").ok();
+    clones[1].run("sync").ok();
+    read(&clones, "").ok();
+    looks(&clones);
+    clones[0].sh("echo code > main.rs; git add main.rs; git commit -q -m 'write code'");
+    clones[0].set("stripe/api-key", "second");
+    clones[0].set("web/new", "new");
+    clones[0].run("rm old/gone --yes").ok();
+    clones[0].run("sync --yes").ok();
+    a_while_later(&clones[1]);
+    clones
+}
+
+#[test]
+fn f2_list_and_show_tell_of_the_state_that_a_read_reads() {
+    let clones = held_back();
+    let tip = clones.hub.tip(&clones[0]);
+    let before = (clones[1].state(), head(&clones[1]));
+    let here = listed(&clones[1], "--offline");
+    assert_eq!(
+        here.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["old/gone", "old/stays", "stripe/api-key"]
+    );
+    assert_eq!(looks(&clones), 0);
+    let there = listed(&clones[0], "");
+    assert_ne!(there, here);
+    assert_eq!(listed(&clones[1], ""), there, "the same as where it was made");
+    assert_eq!(looks(&clones), 1, "one look");
+    let done = clones[1].run("list").ok().says("3 secrets listed as of commit").says(&tip[..7]);
+    one_line(&done);
+    assert_eq!(listed(&clones[1], "--group web"), [("web/new".to_owned(), 1)]);
+    assert_eq!(listed(&clones[1], "--allow-old"), here);
+    let done = clones[1].run("show stripe/api-key").ok().says(&tip[..7]);
+    one_line(&done);
+    assert_eq!(done.out(), clones[0].run("show stripe/api-key").ok().out());
+    assert_eq!(clones[1].run("show web/new --json").ok().json(), clones[0].run("show web/new --json").ok().json());
+    clones[1].run("show old/gone").fails(3);
+    clones[1].run("show old/gone --allow-old").ok();
+    let done = clones[1].run("show old/stays").ok();
+    assert_eq!(done.err(), "", "what is the same here is read here");
+    assert_eq!((clones[1].state(), head(&clones[1])), before, "nothing moved");
+    assert_eq!(looks(&clones), 0);
+    clones[1].run("sync --yes").ok();
+    clones.settle();
+    assert_eq!(clones[1].run("list").ok().err(), "");
+}
+
+#[test]
+fn f3_list_and_show_look_at_the_remote_as_a_read_does() {
+    let clones = watched();
+    new_value(&clones, "second");
+    for line in ["list --fresh", "show stripe/api-key --fresh"] {
+        clones[1].run(line).ok();
+        assert_eq!(looks(&clones), 1, "{line}");
+    }
+    for line in ["list", "show stripe/api-key", "list --offline", "show stripe/api-key --allow-old"] {
+        clones[1].run(line).ok();
+        assert_eq!(looks(&clones), 0, "{line}");
+    }
+    let away = clones.hub.dir.with_extension("away");
+    std::fs::rename(&clones.hub.dir, &away).unwrap();
+    a_while_later(&clones[1]);
+    one_line(&clones[1].run("list").ok().says("this is what is known here"));
+    clones[1].run("list --fresh").fails(8);
+    clones[1].run("show stripe/api-key --fresh").fails(8);
+    clones[1].run("list --fresh --offline").fails(2);
+    std::fs::rename(&away, &clones.hub.dir).unwrap();
+    clones.settle();
+}
+
+#[test]
+fn a4_on_an_old_checkout_list_and_show_tell_of_the_newest_that_was_verified() {
+    let clones = Clones::of_one_owner(2);
+    clones[0].set("web/new", "new");
+    new_value(&clones, "second");
+    clones[1].run("sync").ok();
+    let newest = listed(&clones[1], "");
+    clones[1].git("checkout -q --detach HEAD~2");
+    let old = listed(&clones[1], "--allow-old");
+    assert_eq!(old.len(), 1);
+    for options in ["", "--offline"] {
+        assert_eq!(listed(&clones[1], options), newest, "{options}");
+    }
+    one_line(&clones[1].run("list").ok().says("2 secrets listed as of commit"));
+    // The same from the list cache as without it.
+    assert_eq!(listed(&clones[1], "--allow-old"), old);
+    assert_eq!(listed(&clones[1], ""), newest);
+    let done = clones[1].run("show stripe/api-key --json").ok();
+    one_line(&done);
+    assert_eq!(done.json()["value_revision"], 2);
+    assert_eq!(clones[1].run("show stripe/api-key --json --allow-old").ok().json()["value_revision"], 1);
+    assert_eq!(clones[1].git("status --porcelain"), "");
+    clones[1].git("checkout -q main");
+    assert_eq!(clones[1].run("list").ok().err(), "");
+    assert_eq!(listed(&clones[1], ""), newest);
+    clones.settle();
+}
+
+#[test]
+fn a4_a_file_that_was_put_back_by_hand_is_no_checkout() {
+    let clones = Clones::of_one_owner(2);
+    new_value(&clones, "second");
+    clones[1].run("sync").ok();
+    clones[1].git("checkout -q HEAD~1 -- .agent-vault/secrets");
+    read(&clones, "").fails(5);
+    clones[1].run("show stripe/api-key").fails(5);
+    clones[1].git("checkout -q HEAD -- .agent-vault");
+    clones.settle();
+}
+
+#[test]
+fn names_that_the_last_look_found_are_completed() {
+    let clones = held_back();
+    let complete = |typed: &str| {
+        let done = clones[1]
+            .call(["--", "agent-vault", "show", typed])
+            .env("AGENT_VAULT_COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", "2")
+            .env("_CLAP_COMPLETE_COMP_TYPE", "9")
+            .env("_CLAP_COMPLETE_SPACE", "true")
+            .env("_CLAP_IFS", "\n")
+            .run()
+            .ok();
+        done.out().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(!complete("w").contains(&"web/".to_owned()));
+    looks(&clones);
+    clones[1].run("list").ok();
+    assert_eq!(looks(&clones), 1);
+    assert_eq!(complete("w"), ["web/"]);
+    assert_eq!(complete("web/"), ["web/new"]);
+    assert_eq!(complete("old/"), ["old/stays"], "what was removed there is not offered");
+    assert_eq!(looks(&clones), 0, "nobody who completes looks");
+}
+
+#[test]
+fn what_must_be_recorded_by_a_newer_policy_is_not_read_where_it_cannot_be() {
+    let clones = watched();
+    clones[0].sh("echo code > main.rs; git add main.rs; git commit -q -m 'write code'");
+    clones[0].run("settings audit-required true").ok();
+    new_value_beside_code(&clones);
+    read(&clones, "").ok().prints("second");
+    let block = "rm -rf ~/.agent-vault/audit; echo > ~/.agent-vault/audit";
+    clones[1].sh(block);
+    let refused = "lets nothing be read that is not recorded";
+    read(&clones, "").fails(1).says(refused).prints("");
+    clones[1].run("list").fails(1).says(refused).prints("");
+    clones[1].run("show stripe/api-key").fails(1).says(refused).prints("");
+    // Lifted by whoever may, what was required before requires nothing.
+    clones[1].run("sync --yes").ok();
+    clones[1].run("settings audit-required false").ok();
+    read(&clones, "--offline").ok().prints("second").says("the log does not say");
+    clones.settle();
+}
+
+/// The first gives the hub a new value, with commits of code.
+fn new_value_beside_code(clones: &Clones) {
+    clones[0].set("stripe/api-key", "second");
+    clones[0].run("sync --yes").ok();
 }

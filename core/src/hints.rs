@@ -1,7 +1,7 @@
 //! Names to offer somebody who is typing one. Hints and nothing more.
 //!
-//! Read from the working copy and the list cache as they lie there: no key, no network, no question, nothing verified,
-//! nothing remembered. Every name is one that the format allows, so none holds a character that a terminal would obey;
+//! Read from the working copy, the list cache, and the commit that the last look at the remote found, as they lie there: no
+//! key, no network, no question, nothing verified, nothing remembered. Every name is one that the format allows, so none holds a character that a terminal would obey;
 //! whether there is such a secret, agent or group is for the command that is then run to find out. What cannot be read
 //! offers nothing.
 
@@ -11,7 +11,9 @@ use crate::home::Home;
 use crate::layout::{self, Part, limit};
 use crate::manifest::Manifest;
 use crate::name::{AgentName, DEFAULT, GroupName, SecretPath};
+use crate::repo::Repo;
 use crate::root::VaultId;
+use crate::trust::Memory;
 use crate::{vault, yaml};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -68,10 +70,28 @@ impl Hints {
             let path = format!("{prefix}{name}");
             SecretPath::parse(&path).is_ok().then(|| path + end)
         };
-        let entries = self.folder.list(&relative).unwrap_or_default();
+        let mut entries = self.folder.list(&relative).unwrap_or_default();
+        let ahead = self.ahead(&relative);
+        let gone: BTreeSet<&str> =
+            ahead.iter().filter_map(|entry| entry.name.strip_suffix(Part::Gone.ending())).collect();
+        entries.retain(|entry| !entry.name.strip_suffix(Part::Meta.ending()).is_some_and(|name| gone.contains(name)));
+        entries.extend(ahead.clone());
         let mut found: Vec<String> = entries.into_iter().filter_map(path).collect();
         found.sort_unstable();
+        found.dedup();
         found
+    }
+
+    /// What the commit has in a folder that the last look at the remote found, where the work tree is behind it.
+    fn ahead(&self, relative: &str) -> Vec<Entry> {
+        let memory = Memory::new(&self.home);
+        let looked = || memory.fetched(self.id()?, &self.dir).ok()??.ahead;
+        let listed = || {
+            let commit = looked()?;
+            let repo = Repo::open(&self.dir).ok()?;
+            repo.list_in(&commit, relative).ok()
+        };
+        listed().unwrap_or_default()
     }
 
     /// The agents of the manifest, sorted.

@@ -17,13 +17,15 @@ mod words;
 
 use crate::error::{Error, Result};
 use crate::home;
-use crate::repo::{Repo, check_branch};
+use crate::repo::{Reach, Repo, check_branch};
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 use program::{Call, Ended};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// So many objects are named in one call.
+const NAMED: usize = 1000;
 /// So long does a fetch that a person asked for wait for another of this repository.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -170,7 +172,9 @@ impl Remote {
     }
 
     /// Fetches what a partial clone lacks of the vault's folder in the histories of these commits. libgit2 reads what is
-    /// there, and asks nobody for more.
+    /// there, and asks nobody for more. In a clone without trees (`--filter=tree:0`), also all folders of the commits in
+    /// which these differ: whoever merges or moves forward has to know which other files do. Where a person asked for it,
+    /// also the other files that both of two commits changed.
     ///
     /// # Errors
     /// [`Error::Remote`], [`Error::GitProgram`]; [`Error::Git`].
@@ -178,22 +182,39 @@ impl Remote {
         if !repo.is_partial(&self.name)? {
             return Ok(());
         }
+        if repo.lacks_trees(&self.name)? {
+            // What is named is given whatever a filter says: whole folders without files here, single ones there.
+            self.fill("blob:none", manner, || repo.missing_trees(commits, Reach::Parting))?;
+            self.fill("tree:0", manner, || repo.missing_trees(commits, Reach::Vault))?;
+        }
+        self.fill("blob:none", manner, || self.lacking(repo, commits, manner))?;
+        match (manner, commits) {
+            (Manner::Asked, [ours, theirs]) => self.fill("blob:none", manner, || repo.missing_blobs(*ours, *theirs)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fetches what is missing until nothing is.
+    fn fill(&self, filter: &str, manner: Manner, missing: impl Fn() -> Result<Vec<Oid>>) -> Result<()> {
         let mut before = Vec::new();
         loop {
-            let lacking = self.lacking(repo, commits, manner)?;
+            let lacking = missing()?;
             if lacking.is_empty() {
                 return Ok(());
             }
             if lacking == before {
                 return Err(self.error("it does not give what this partial clone lacks of the vault's history".into()));
             }
-            let mut call = self.call("fetch", manner)?;
-            call.arguments(["--no-write-fetch-head", "--no-tags", "--no-prune", "--no-recurse-submodules"]);
-            call.arguments(["--refmap=", "--filter=blob:none", "--", &self.name]);
-            call.arguments(&lacking);
-            let ended = self.run(call)?;
-            if !ended.status.success() {
-                return Err(self.failed(&ended));
+            // So many names fit on a command line everywhere.
+            for some in lacking.chunks(NAMED) {
+                let mut call = self.call("fetch", manner)?;
+                call.arguments(["--no-write-fetch-head", "--no-tags", "--no-prune", "--no-recurse-submodules"]);
+                call.arguments(["--refmap=", &format!("--filter={filter}"), "--", &self.name]);
+                call.arguments(some.iter().map(Oid::to_string));
+                let ended = self.run(call)?;
+                if !ended.status.success() {
+                    return Err(self.failed(&ended));
+                }
             }
             before = lacking;
         }
@@ -201,7 +222,7 @@ impl Remote {
 
     /// The objects of the vault's folder that are not here, or some of them: git names them last, and the end of what it
     /// says is kept.
-    fn lacking(&self, repo: &Repo, commits: &[Oid], manner: Manner) -> Result<Vec<String>> {
+    fn lacking(&self, repo: &Repo, commits: &[Oid], manner: Manner) -> Result<Vec<Oid>> {
         let mut call = Call::new(&self.workdir, manner);
         if manner != Manner::Asked {
             call.never_ask(None);
@@ -214,8 +235,7 @@ impl Remote {
             return Err(self.failed(&ended));
         }
         let lines = ended.out.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"?"));
-        let oids = lines.filter_map(|line| std::str::from_utf8(line).ok());
-        Ok(oids.filter(|oid| Oid::from_str(oid).is_ok()).map(str::to_owned).collect())
+        Ok(lines.filter_map(|line| Oid::from_str(std::str::from_utf8(line).ok()?).ok()).collect())
     }
 
     fn call(&self, command: &'static str, manner: Manner) -> Result<Call> {

@@ -13,11 +13,13 @@ mod history;
 mod index;
 mod merge;
 mod objects;
+mod partial;
 mod tree;
 mod upstream;
 
 pub(crate) use history::{Commit, Differences, Known, SecretChange};
 pub(crate) use merge::Signer;
+pub(crate) use partial::Reach;
 pub(crate) use tree::{Entry, SecretFiles};
 pub(crate) use upstream::check_branch;
 

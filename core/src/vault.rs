@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, RwLock};
 mod access;
 mod agents;
 mod ahead;
+mod apart;
 mod clones;
 mod founding;
 mod fresh;
@@ -169,6 +170,21 @@ pub enum Notice {
         /// The commit that it was read from.
         commit: String,
     },
+    /// The work tree has an older state than this machine has verified: what was verified was listed.
+    ListedAhead {
+        /// How many secrets are listed otherwise than the work tree has them.
+        secrets: usize,
+        /// The commit that has them so.
+        commit: String,
+    },
+    /// Another successor of a root was trusted: what was written here under the one that was trusted before, and is in no
+    /// state that follows it.
+    Apart {
+        /// The last commit under the former root.
+        commit: String,
+        /// What was written there since the two parted.
+        news: Box<News>,
+    },
     /// A state older than one seen here was read on purpose.
     OldState {
         /// Which secret.
@@ -239,7 +255,11 @@ impl Vault {
         let id = VaultId::of(&first);
         let pinned = memory.pin(id)?;
         let known_pin = pinned.is_some();
-        let forked = pinned.as_ref().map_or(Ok(false), |pin| roots::forked(&folder, pin))?;
+        let forked = match &pinned {
+            None => false,
+            // On purpose, any chain that does not hold the pinned root takes its place; a shorter one, too.
+            Some(pin) => roots::forked(&folder, pin)? || (context.replace && !folder.has(&layout::root(pin.root))?),
+        };
         let pin = match pinned {
             Some(_) if forked && context.replace => (roots::from_first(&folder, &first)?, true),
             Some(pin) if forked => return Err(fork(&folder, &pin)),
@@ -258,8 +278,7 @@ impl Vault {
             vault.meet()?;
         }
         if forked {
-            // It was seen under the other root.
-            vault.memory().forget_seen(id)?;
+            vault.part()?;
         }
         if risen || place.is_none() {
             vault.remember(place.is_none());

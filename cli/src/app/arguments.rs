@@ -103,6 +103,14 @@ pub struct Get {
     /// Replace the output file if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub looking: Looking,
+}
+
+/// Which state is read, and whether the remote is looked at first.
+#[derive(Args)]
+pub struct Looking {
     /// Read a state older than one seen here, on purpose
     #[arg(long)]
     pub allow_old: bool,
@@ -122,6 +130,9 @@ pub struct List {
     pub group: Option<GroupName>,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub looking: Looking,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub json: Json,
 }
 
@@ -130,6 +141,9 @@ pub struct List {
 pub struct Show {
     /// The secret
     pub path: SecretPath,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub looking: Looking,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,

@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 
 /// Writes a value, byte for byte; a newline follows on a terminal only.
 pub fn run(mut setting: Setting, args: &Get) -> Outcome {
-    setting.context.allow_old = args.allow_old;
+    setting.context.allow_old = args.looking.allow_old;
     let identities = setting.identities()?;
     let (value, expires) = read(&setting, args, &identities)?;
     if let Some(expires) = expires.filter(|expires| *expires <= (setting.context.clock)()) {
@@ -34,9 +34,7 @@ pub fn run(mut setting: Setting, args: &Get) -> Outcome {
 fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(SecretBytes, Option<Timestamp>)> {
     match setting.any_vault(Some(identities))? {
         Found::Signed(vault) => {
-            if !args.offline && !args.allow_old {
-                setting.freshen(&vault, args.fresh)?;
-            }
+            setting.freshen_for(&vault, &args.looking)?;
             let secret = vault.get(&args.path, identities);
             tell(&vault);
             secret.map(|secret| (secret.value, secret.metadata.expires))

@@ -31,9 +31,11 @@ struct Shown<'a> {
 }
 
 /// Lists secrets.
-pub fn run(setting: &Setting, args: &List) -> Outcome {
+pub fn run(mut setting: Setting, args: &List) -> Outcome {
+    setting.context.allow_old = args.looking.allow_old;
     let listing = match setting.any_vault_to_look_at()? {
         Found::Signed(vault) => {
+            setting.freshen_for(&vault, &args.looking)?;
             let listing = vault.list(args.group.as_ref());
             crate::setting::tell(&vault);
             listing?

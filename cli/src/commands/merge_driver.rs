@@ -10,8 +10,16 @@ use agent_vault_core::vault::driver::{Taken, take};
 pub fn run(args: &MergeDriver) -> Outcome {
     let read = |file: &std::path::Path| std::fs::read(file).map_err(Error::io("read", file));
     let (base, ours, theirs) = (read(&args.base)?, read(&args.ours)?, read(&args.theirs)?);
-    if take(&args.path, &base, &ours, &theirs) == Taken::Theirs {
-        std::fs::write(&args.ours, theirs).map_err(Error::io("write", &args.ours))?;
+    match take(&args.path, &base, &ours, &theirs) {
+        Taken::Ours => {}
+        Taken::Theirs => std::fs::write(&args.ours, theirs).map_err(Error::io("write", &args.ours))?,
+        Taken::Neither => {
+            output::note(&format!(
+                "{}: both sides moved it; `agent-vault sync` merges that",
+                output::one_line(&args.path)
+            ));
+            return Ok(Code::Other);
+        }
     }
     output::note(&format!("{}: one side's for now; `agent-vault sync` merges it", output::one_line(&args.path)));
     Ok(Code::Done)

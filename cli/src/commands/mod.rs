@@ -42,7 +42,7 @@ use crate::output::short;
 use crate::setting::Setting;
 use agent_vault_core::vault::{AccessChange, Telling};
 use agent_vault_core::{AgentName, Error, Owner, Result, Vault};
-pub use sync::told as remarked;
+pub use sync::{tell_apart, told as remarked};
 
 use progress::Bar;
 use serde_json::{Value, json};
@@ -56,8 +56,8 @@ pub fn run(app: &App) -> Outcome {
         Command::Init(args) => init::run(&setting, args),
         Command::Set(args) => set::run(&setting, args),
         Command::Get(args) => get::run(setting, args),
-        Command::List(args) => list::run(&setting, args),
-        Command::Show(args) => show::run(&setting, args),
+        Command::List(args) => list::run(setting, args),
+        Command::Show(args) => show::run(setting, args),
         Command::Rm(args) => moving::remove(&setting, args),
         Command::Mv(args) => moving::rename(&setting, args),
         Command::AddAgent(args) => agents::add(&setting, args),

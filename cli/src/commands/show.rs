@@ -8,11 +8,13 @@ use crate::setting::{Found, Setting};
 use std::fmt::Write;
 
 /// Shows one secret's metadata.
-pub fn run(setting: &Setting, args: &Show) -> Outcome {
+pub fn run(mut setting: Setting, args: &Show) -> Outcome {
+    setting.context.allow_old = args.looking.allow_old;
     let vault = match setting.any_vault_to_look_at()? {
         Found::Signed(vault) => vault,
         Found::Old(old) => return super::old::show(&old, args),
     };
+    setting.freshen_for(&vault, &args.looking)?;
     let metadata = vault.show(&args.path);
     crate::setting::tell(&vault);
     let metadata = metadata?;

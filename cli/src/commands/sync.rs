@@ -79,6 +79,18 @@ fn print(synced: &Synced) -> std::io::Result<()> {
     output::print(&out)
 }
 
+/// What was written under a root that is no longer trusted, and how it comes back.
+pub fn tell_apart(commit: &str, news: &News) {
+    let short = super::short(commit);
+    output::warn(&format!("what was written here under the other root is not in this vault now (commit {short}):"));
+    lines(news).iter().for_each(|line| output::note(&format!("  {line}")));
+    if let Some(path) = news.added.iter().chain(&news.changed).next() {
+        output::note(&format!(
+            "a value comes back with `agent-vault restore {path}@{short}`, if an owner signed it who is one now"
+        ));
+    }
+}
+
 /// What differs, a line for each kind.
 fn section(out: &mut String, way: &str, news: &News) {
     for line in lines(news) {
@@ -156,7 +168,7 @@ pub fn told(remark: &Remark) -> String {
             super::short(commit)
         ),
         Remark::Quarantined { path: None, commit } => format!(
-            "agents and access: what an owner who was removed meanwhile changed in {} does not count",
+            "agents and access: what an owner who was removed meanwhile changed in {} does not count; `agent-vault log` has it",
             super::short(commit)
         ),
         other => format!("{other:?}"),

@@ -3,6 +3,7 @@
 use super::Repo;
 use super::tree::{Entry, SecretFiles, files, join, parse};
 use crate::error::{Error, Result};
+use crate::folder::Kind;
 use crate::layout::{self, Part};
 use crate::name::SecretPath;
 use git2::{ErrorCode, ObjectType, Oid, Sort};
@@ -215,6 +216,26 @@ impl Repo {
         Ok(Some(at))
     }
 
+    /// What lies in a folder of the vault in a commit, given by its id.
+    pub(crate) fn list_in(&self, commit: &str, folder: &str) -> Result<Vec<crate::folder::Entry>> {
+        let commit = Oid::from_str(commit).map_err(fail())?;
+        let Some(tree) = self.vault_tree(Some(commit))? else { return Ok(Vec::new()) };
+        let Some(folder) = self.entry(tree, folder)?.filter(|entry| entry.is_folder()) else { return Ok(Vec::new()) };
+        let raw = self.raw_tree(folder.oid)?;
+        let entries = parse(&raw).ok_or_else(|| malformed(folder.oid))?;
+        let kind = |entry: Entry| match entry {
+            entry if entry.is_folder() => Kind::Folder,
+            entry if entry.is_file() => Kind::File,
+            _ => Kind::Other,
+        };
+        let entries = entries.into_iter();
+        Ok(entries
+            .filter_map(|(name, entry)| {
+                Some(crate::folder::Entry { name: std::str::from_utf8(name).ok()?.to_owned(), kind: kind(entry) })
+            })
+            .collect())
+    }
+
     /// All files of one secret in a vault's tree.
     pub(crate) fn secret_files(&self, tree: Oid, path: &SecretPath) -> Result<SecretFiles> {
         let meta = layout::secret(path, Part::Meta);
@@ -227,7 +248,7 @@ impl Repo {
         Ok(files(&entries, name.trim_end_matches(Part::Meta.ending()).as_bytes()))
     }
 
-    fn raw_tree(&self, oid: Oid) -> Result<Vec<u8>> {
+    pub(super) fn raw_tree(&self, oid: Oid) -> Result<Vec<u8>> {
         let odb = self.git.odb().map_err(fail())?;
         let object = odb.read(oid).map_err(fail())?;
         if object.kind() != ObjectType::Tree {
@@ -309,6 +330,6 @@ impl Repo {
     }
 }
 
-fn malformed(oid: Oid) -> Error {
+pub(super) fn malformed(oid: Oid) -> Error {
     fail()(git2::Error::from_str(&format!("the tree {oid} is one that Git does not write")))
 }

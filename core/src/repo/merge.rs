@@ -56,7 +56,11 @@ impl Repo {
             return Ok(ours.id());
         }
         let base = graft(base)?;
-        let mut merged = self.git.merge_trees(&base, &ours, &theirs, None).map_err(fail())?;
+        let mut options = git2::MergeOptions::new();
+        let leaves_out = self.leaves_out()?;
+        // Whether a file was renamed is seen by what is in it, and that may not be here.
+        options.find_renames(!leaves_out);
+        let mut merged = self.git.merge_trees(&base, &ours, &theirs, Some(&options)).map_err(fail())?;
         if merged.has_conflicts() {
             let conflicts = merged.conflicts().map_err(fail())?.flatten();
             let entries = conflicts.filter_map(|conflict| conflict.our.or(conflict.their).or(conflict.ancestor));
@@ -69,11 +73,15 @@ impl Repo {
                 hint: "merge with `git merge`, which keeps the vault's files whole, and commit; then `agent-vault sync` again".into(),
             });
         }
-        merged.write_tree_to(&self.git).map_err(fail())
+        // A file that is not here is one that a commit has, and stays as it is.
+        git2::opts::strict_object_creation(!leaves_out);
+        let written = merged.write_tree_to(&self.git);
+        git2::opts::strict_object_creation(true);
+        written.map_err(fail())
     }
 
     /// The folders that lead to the vault, and its own.
-    fn folders(&self) -> Vec<&str> {
+    pub(super) fn folders(&self) -> Vec<&str> {
         self.prefix.trim_end_matches('/').split('/').collect()
     }
 

@@ -56,6 +56,20 @@ impl Repo {
         Ok(promises.is_some() || text(&config, "extensions.partialclone")?.is_some_and(|name| name == remote))
     }
 
+    /// Whether this is a partial clone, whichever remote it gets from what it lacks.
+    pub(crate) fn leaves_out(&self) -> Result<bool> {
+        let config = self.git.config().map_err(fail())?;
+        let mut promisors = config.entries(Some("remote\\..*\\.promisor")).map_err(fail())?;
+        Ok(promisors.next().is_some() || text(&config, "extensions.partialclone")?.is_some())
+    }
+
+    /// Whether a partial clone was told to leave out folders, too (git-rev-list(1), `--filter=tree:<depth>`).
+    pub(crate) fn lacks_trees(&self, remote: &str) -> Result<bool> {
+        let config = self.git.config().map_err(fail())?;
+        let filter = text(&config, &format!("remote.{remote}.partialclonefilter"))?;
+        Ok(filter.is_some_and(|filter| filter.contains("tree:")))
+    }
+
     /// The remote of a branch that names none.
     fn usual_remote(&self, branch: &str) -> Result<Option<String>> {
         let remotes = self.git.remotes().map_err(fail())?;

@@ -1,7 +1,6 @@
 //! Looking at the remote on the way to a read: seldom, briefly, and without a question.
 
 use super::Vault;
-use super::sync::place::VERIFIED;
 use crate::error::{Error, Result};
 use crate::home;
 use crate::remote::{Manner, Remote};
@@ -132,7 +131,7 @@ impl Vault {
             && !chain.extends(&mine)
             && !mine.extends(&chain)
         {
-            return Err(super::weave::forked(chain.common(&mine)));
+            return Err(super::weave::forked(&mine, &chain));
         }
         self.remember_remote(&repo, &remote, &branch, theirs);
         let follows = head.commit.is_none_or(|ours| repo.reaches(theirs, ours).unwrap_or(false));
@@ -166,21 +165,5 @@ impl Vault {
             known.extend(repo.commit_of(&reference)?.filter(|commit| repo.knows(*commit)));
         }
         Ok(Some(repo.order(head, &known, true)?.len()))
-    }
-
-    /// The proven commits that may have what the work tree does not: the one that the last look found, and, with `all`,
-    /// whatever else was proven last.
-    pub(super) fn ahead(&self, all: bool) -> Vec<Oid> {
-        let memory = self.memory();
-        let text = memory.fetched(self.id, &self.dir).ok().flatten().and_then(|fetched| fetched.ahead);
-        let mut commits: Vec<Oid> = text.and_then(|text| Oid::from_str(&text).ok()).into_iter().collect();
-        if all {
-            let mark = memory.mark(self.id, &self.dir).ok().flatten().and_then(|mark| mark.commit);
-            commits.extend(mark.and_then(|text| Oid::from_str(&text).ok()));
-            let verified = Repo::open(&self.dir).ok().and_then(|repo| repo.commit_of(VERIFIED).ok().flatten());
-            commits.extend(verified);
-        }
-        commits.dedup();
-        commits
     }
 }

@@ -1,5 +1,7 @@
 //! Every secret's metadata, verified; quick when nothing changed.
 
+mod forward;
+
 use super::recorded::Act;
 use super::{Trusted, Vault};
 use crate::cache::Cache;
@@ -12,6 +14,7 @@ use crate::name::{GroupName, SecretPath};
 use crate::parallel;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One secret in a listing. Plain text and numbers: 10,000 of them are read back from the cache in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,8 +72,8 @@ pub struct Listing {
 }
 
 impl Vault {
-    /// Every secret (of a group, if one is named), its metadata verified. Values and ciphertexts are not looked at.
-    /// Recorded.
+    /// Every secret (of a group, if one is named), its metadata verified: of the state that [`Vault::get`] reads. Values and
+    /// ciphertexts are not looked at. Recorded.
     ///
     /// # Errors
     /// Those of the folder itself; a single broken file does not hide the others ([`Listing::broken`]).
@@ -103,24 +106,25 @@ impl Vault {
             }
         }
         let changed = !fresh.is_empty() || !cache.is_empty();
-        let mut listing = Listing { broken: planted, ..Listing::default() };
-        for (stamp, found) in parallel::map(fresh, |(path, stamp)| (stamp, self.listed(&path, trusted))) {
+        let mut broken = BTreeMap::new();
+        for (path, stamp, found) in parallel::map(fresh, |(path, stamp)| {
+            let found = self.listed(&path, trusted);
+            (path, stamp, found)
+        }) {
             match found {
                 Ok(found) => kept.extend(found.map(|metadata| (stamp, Row::of(&metadata)))),
-                Err(error) => listing.broken.push(error),
+                Err(error) => drop(broken.insert(path, error)),
             }
         }
         if changed {
             let known = kept.iter().filter_map(|(stamp, row)| Some(((*stamp)?, row.clone())));
             Cache::store(&self.context.home, self.id, &self.dir, trusted.pin.digest, known);
         }
-        listing.rows = kept
-            .into_iter()
-            .map(|(_, row)| row)
-            .filter(|row| group.is_none_or(|group| row.group == group.as_str()))
-            .collect();
-        listing.rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(listing)
+        let mut rows: Vec<Row> = kept.into_iter().map(|(_, row)| row).collect();
+        self.bring_forward(trusted, &mut rows, &mut broken);
+        rows.retain(|row| group.is_none_or(|group| row.group == group.as_str()));
+        rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(Listing { rows, broken: planted.into_iter().chain(broken.into_values()).collect() })
     }
 
     /// Every secret's verified metadata, by name.

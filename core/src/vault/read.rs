@@ -98,33 +98,30 @@ impl Vault {
     /// What the work tree has, or what a verified commit has instead: where that is newer, and where the work tree is older
     /// than what was seen here (another branch, a bisect, a copy that lags behind).
     fn or_elsewhere(&self, path: &SecretPath, local: Result<Pair>) -> Result<Pair> {
-        if self.context.allow_old {
-            return local;
-        }
-        let (revision, all) = match &local {
-            Ok(pair) => (pair.metadata.revision, false),
-            Err(Error::NotFound { .. }) => (0, false),
-            // What somebody put there is no checkout.
-            Err(Error::Rollback { .. } | Error::Diverged { .. }) if self.is_checked_out(path)? => (0, true),
-            Err(_) => return local,
-        };
-        match self.elsewhere(path, revision, all)? {
+        match self.elsewhere(path, local.as_ref().map(|pair| pair.metadata.revision), true)? {
             Some(found) => Ok(Pair {
-                metadata: Arc::new(found.metadata),
-                digest: found.digest,
-                ciphertext: found.ciphertext,
+                metadata: Arc::new(found.metadata(path)?),
+                digest: found.doc.digest,
+                ciphertext: found.ciphertext.unwrap_or_default(),
                 placed: false,
             }),
             None => local,
         }
     }
 
-    /// One secret's verified metadata, for somebody to see. Recorded.
+    /// One secret's verified metadata, for somebody to see: of the state that [`Vault::get`] reads. Recorded.
     ///
     /// # Errors
     /// As [`Vault::get`].
     pub fn show(&self, path: &SecretPath) -> Result<Arc<Metadata>> {
-        self.read(Act::on("show", path), |_| None, || self.metadata(path))
+        let newest = || {
+            let local = self.metadata(path);
+            match self.elsewhere(path, local.as_ref().map(|metadata| metadata.revision), false)? {
+                Some(found) => found.metadata(path).map(Arc::new),
+                None => local,
+            }
+        };
+        self.read(Act::on("show", path), |_| None, newest)
     }
 
     /// One secret's verified metadata; its value is not looked at. A step of something else, and not recorded by itself.
@@ -397,7 +394,7 @@ impl Vault {
     }
 
     /// Refuses what is older than what was seen here; whether it is newer.
-    fn compare_age(&self, part: Part, found: &Seen) -> Result<bool> {
+    pub(super) fn compare_age(&self, part: Part, found: &Seen) -> Result<bool> {
         let seen = self.memory().seen(self.id, &found.name)?;
         let file = || self.folder.path(&layout::secret(&found.name, part));
         match age(seen.as_ref(), found) {

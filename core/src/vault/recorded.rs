@@ -83,7 +83,8 @@ impl Vault {
         Book::of(&self.context.home, self.id)
     }
 
-    /// Reads: what cannot be recorded is given to nobody where the manifest says so. It is asked only then.
+    /// Reads: what cannot be recorded is given to nobody where the manifest says so, or a newer one that is verified here. It
+    /// is asked only then.
     pub(super) fn read<T>(
         &self,
         act: Act,
@@ -94,7 +95,7 @@ impl Vault {
         let Err(error) = self.append(&act, who(result.as_ref().ok()), &outcome(&result, "ok"), None) else {
             return result;
         };
-        if result.is_ok() && self.manifest()?.settings.audit_required {
+        if result.is_ok() && self.newest_manifest()?.settings.audit_required {
             return Err(Error::Unrecorded { reason: error.to_string() });
         }
         self.tell_unrecorded(&error);

@@ -16,11 +16,11 @@ use crate::history::document::same_value;
 use crate::metadata::{Exposure, Metadata};
 use crate::name::{AgentName, SecretPath};
 use crate::repo::{Repo, SecretFiles};
+use crate::root::Root;
 use crate::secret::SecretBytes;
 use git2::Oid;
 use std::collections::BTreeSet;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use super::log::Traced;
 
@@ -68,7 +68,8 @@ impl Owner<'_> {
     /// agents, expiry and description of then.
     ///
     /// A document counts when it verifies under a root of this vault's chain. Under a root that is no longer in force it
-    /// must also lie in HEAD's history, and that be proven: its owners' keys may be in other hands now.
+    /// must also lie in HEAD's history, and that be proven: its owners' keys may be in other hands now. Of a commit under
+    /// another successor of one of its roots counts what an owner signed who is one now.
     ///
     /// # Errors
     /// [`Error::NotFound`] for the commit, the revision, or the secret in it; [`Error::Tampered`] for what does not
@@ -208,10 +209,10 @@ impl Session<'_> {
             (None, Former::Commit(_)) => return Err(not_found(path, former)),
         };
         let tree = repo.commit(commit)?.tree.ok_or_else(|| not_found(path, former))?;
-        let chain = self.counting(past, commit, tree, head)?;
+        let root = self.counting(past, commit, tree, head)?;
         for name in std::iter::once(path).chain(names.into_iter().filter(|name| *name != path)) {
             let files = repo.secret_files(tree, name)?;
-            match judged(past.document(repo, name, &files, Some(&chain.root)))? {
+            match judged(past.document(repo, name, &files, Some(&root)))? {
                 Ok(Some(doc)) => {
                     if let Some(metadata) = doc.metadata() {
                         return Ok(Found { commit, name: name.clone(), files, metadata: metadata.clone() });
@@ -227,8 +228,8 @@ impl Session<'_> {
         Err(not_found(path, former))
     }
 
-    /// The chain of roots of a commit whose documents count here.
-    fn counting(&self, past: &Past<'_>, commit: Oid, tree: Oid, head: Option<Oid>) -> Result<Arc<Chain>> {
+    /// The root whose owners' documents of a commit count here.
+    fn counting(&self, past: &Past<'_>, commit: Oid, tree: Oid, head: Option<Oid>) -> Result<Root> {
         let (repo, _) = self.base();
         let refused = |reason: String| Error::tampered(self.vault.dir(), format!("in commit {commit}: {reason}"));
         let chain = match past.ground(repo, Some(tree))? {
@@ -240,19 +241,22 @@ impl Session<'_> {
             }
         };
         if chain.holds(&self.trusted.pin) && chain.len() == self.trusted.pin.root {
-            return Ok(chain);
+            return Ok(chain.root.clone());
         }
         let head = head.ok_or_else(|| refused("there is no history".into()))?;
         let Ground::Signed(now) = past.ground(repo, repo.commit(head)?.tree)? else {
             return Err(refused("HEAD has no vault".into()));
         };
+        if now.holds(&self.trusted.pin) && !now.extends(&chain) && !chain.extends(&now) {
+            return Ok(self.trusted.root.clone());
+        }
         if !now.extends(&chain) || !now.holds(&self.trusted.pin) || !repo.reaches(head, commit)? {
             return Err(refused("its roots are not those of this vault's history".into()));
         }
         // All of HEAD's: a merge that undid what the others hold could bring in a branch that is sound by itself.
         let history = self.vault.prove(repo, head, None, &|_, _| {})?;
         match history.violations.first() {
-            None => Ok(chain),
+            None => Ok(chain.root.clone()),
             Some(violation) => Err(refused(format!(
                 "it was written under a former root, and the history is not proven (commit {}: {})",
                 violation.commit, violation.reason

@@ -228,12 +228,6 @@ impl<'o> Session<'o> {
         self.stage().delete(relative)
     }
 
-    /// Moves a value as it is to another name: its ciphertext does not depend on it.
-    pub(super) fn relocate(&self, from: &SecretPath, metadata: &Metadata) -> Result<()> {
-        let ciphertext = self.vault.ciphertext(from, metadata.digest)?;
-        self.sealer().stage(metadata, Some(&ciphertext))
-    }
-
     /// Puts a signed tombstone in place of a secret.
     pub(super) fn bury(&self, metadata: &Metadata, digest: Digest) -> Result<()> {
         self.put_tombstone(Tombstone::of(metadata, digest))?;

@@ -254,9 +254,7 @@ impl Sync<'_> {
     /// Two successors of one root stop everything but reading.
     fn check_roots(&self, ours: Option<&Chain>, theirs: Option<&Chain>) -> Result<()> {
         match (ours, theirs) {
-            (Some(ours), Some(theirs)) if !ours.extends(theirs) && !theirs.extends(ours) => {
-                Err(forked(ours.common(theirs)))
-            }
+            (Some(ours), Some(theirs)) if !ours.extends(theirs) && !theirs.extends(ours) => Err(forked(ours, theirs)),
             _ => Ok(()),
         }
     }

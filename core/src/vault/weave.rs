@@ -169,17 +169,25 @@ fn longer(ours: &Arc<Chain>, theirs: &Arc<Chain>) -> Result<Arc<Chain>> {
     } else if theirs.extends(ours) {
         Ok(theirs.clone())
     } else {
-        Err(forked(ours.common(theirs)))
+        Err(forked(ours, theirs))
     }
 }
 
 /// Two owners made different successors of one root: nobody but a person can say which counts.
-pub(super) fn forked(root: u64) -> Error {
+pub(super) fn forked(ours: &Chain, theirs: &Chain) -> Error {
+    let owners = |chain: &Chain| {
+        let names: Vec<&str> = chain.root.owners.iter().map(|owner| owner.name.as_str()).collect();
+        names.join(", ")
+    };
     Error::Conflict {
-        message: format!("root {root} has two successors: owners were changed on both sides at once"),
-        hint:
-            "ask the other owners which one counts; `agent-vault trust` says how to choose. Reading goes on as before"
-                .into(),
+        message: format!(
+            "root {} has two successors: owners were changed on both sides at once (here they are {}, there {})",
+            ours.common(theirs),
+            owners(ours),
+            owners(theirs)
+        ),
+        hint: "ask the other owners which side counts; reading and writing go on as before. On the side that gives way: `git branch apart`, `git reset --hard @{upstream}`, `agent-vault trust replace`, which names what was only there"
+            .into(),
     }
 }
 

@@ -191,15 +191,18 @@ impl Owner<'_> {
                 loses: Vec::new(),
                 commit: None,
             };
-            match steps.first() {
-                None => session.relocate(from, &moved)?,
+            // A new ciphertext even where nobody gains or loses anything: Git takes two files of one content for one that was
+            // renamed, and a plain `git merge` would put there what the other side made of the old name's.
+            let value = session.sealer().open(&current)?;
+            let (next, readers) = match steps.first() {
+                None => (moved, session.policy().readers(&current.group, &current.agents)),
                 Some(step) => {
-                    let value = session.sealer().open(&current)?;
-                    let next = Metadata { group: step.group.clone(), exposed_to: step.exposed_to(), ..moved };
-                    outcome.metadata = session.sealer().seal(next, &step.readers, value.expose())?;
                     (outcome.gains, outcome.loses) = (texts(&step.gains), texts(&step.loses));
+                    let next = Metadata { group: step.group.clone(), exposed_to: step.exposed_to(), ..moved };
+                    (next, step.readers.clone())
                 }
-            }
+            };
+            outcome.metadata = session.sealer().seal(next, &readers, value.expose())?;
             session.delete(&layout::secret(to, layout::Part::Gone))?;
             session.bury(&current, digest)?;
             outcome.commit = Some(session.commit(&format!("move {from} to {to}"))?);

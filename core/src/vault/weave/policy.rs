@@ -34,7 +34,7 @@ impl Weaver<'_> {
         let of = |state| self.counted(repo, state);
         let ((ours_counts, first), (theirs_counts, second)) = (of(ours)?, of(theirs)?);
         let root = &self.chain.root;
-        let mut merged = merge(&bases, (first, ours.digest), (second, theirs.digest), root);
+        let mut merged = merge(&bases, (&first, ours.digest), (&second, theirs.digest), root);
         for (counts, state) in [(ours_counts, ours), (theirs_counts, theirs)] {
             if !counts {
                 merged.remarks.push(Remark::Quarantined { path: None, commit: state.commit.to_string() });
@@ -44,16 +44,19 @@ impl Weaver<'_> {
         Ok(merged)
     }
 
-    /// A state's manifest, unless an owner signed it whom the other side has removed: then that of the base.
-    fn counted<'s>(&'s self, repo: &Repo, state: &'s State) -> Result<(bool, &'s Manifest)> {
+    /// A state's manifest, unless an owner signed it whom the other side has removed: then what the base's says, under its
+    /// number, which the merged one has to come after.
+    fn counted(&self, repo: &Repo, state: &State) -> Result<(bool, Manifest)> {
         if state.chain.len() == self.chain.len() {
-            return Ok((true, &state.manifest));
+            return Ok((true, state.manifest.clone()));
         }
         let signed = |root| self.past.manifest_signed(repo, state.tree, root);
         if judged(signed(&self.chain.root))?.is_ok() {
-            return Ok((true, &state.manifest));
+            return Ok((true, state.manifest.clone()));
         }
-        Ok((false, self.bases.first().map_or(&state.manifest, |base| &base.manifest)))
+        let mut said = self.bases.first().map_or(&state.manifest, |base| &base.manifest).clone();
+        said.serial = state.manifest.serial;
+        Ok((false, said))
     }
 
     /// All that is theirs.

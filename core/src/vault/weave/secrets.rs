@@ -256,7 +256,8 @@ impl Weaver<'_> {
             let docs: Vec<Doc> = docs.into_iter().filter_map(|doc| doc.ok().flatten()).collect();
             let (gone, fact) = names::renaming(&live.fact, &to, live.taken, &docs);
             all.insert(from.clone(), Now::Buried(gone));
-            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, anew: false, ..*live })));
+            // A new ciphertext: Git would take two files of one content for one that was renamed.
+            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, anew: true, ..*live })));
             remarks.push(Remark::Renamed { from, to });
         }
         Ok(())

@@ -43,6 +43,20 @@ pub(crate) struct Head {
     pub commit: Option<Oid>,
 }
 
+/// Refuses a repository whose own files lie around the vault. Git takes every folder with `HEAD`, `objects` and `refs` for
+/// one and does what its `config` says, and a push can bring such files; what is called `.git` no push can bring.
+fn check_apart(git: &Repository, above: &Path) -> Result<()> {
+    let canonical = |path: &Path| path.canonicalize().map_err(Error::io("find", path));
+    let own = canonical(git.path())?;
+    if git.is_bare() || !canonical(above)?.starts_with(&own) {
+        return Ok(());
+    }
+    Err(Error::tampered(
+        own,
+        "HEAD, objects, refs and config lie here, beside committed files, and make Git take this folder for a repository; nothing in it was run",
+    ))
+}
+
 /// The id that Git gives a file's content.
 pub(crate) fn blob_id(bytes: &[u8]) -> Result<Oid> {
     Oid::hash_object(ObjectType::Blob, bytes).map_err(Error::git("read a file"))
@@ -59,6 +73,7 @@ impl Repo {
         // One walk up, where `Repository::discover` takes two.
         let git = Repository::open_ext(above, RepositoryOpenFlags::CROSS_FS, std::iter::empty::<&Path>())
             .map_err(Error::unopened)?;
+        check_apart(&git, above)?;
         Self::around(git, vault_dir)
     }
 

@@ -101,6 +101,11 @@ impl Clones {
         clones
     }
 
+    /// One machine whose vault is at the hub already.
+    pub fn only(world: World, hub: Hub) -> Self {
+        Self { hub, machines: vec![world] }
+    }
+
     /// The story's vault of the owner `eric` on the first machine, and one more owner with a machine for each name.
     pub fn of_owners(names: &[&str]) -> Self {
         let mut clones = Self::of_one_owner(1);

@@ -42,6 +42,15 @@ pub(super) const OTHER_REPOSITORY: [&str; 14] = [
     "GIT_WORK_TREE",
 ];
 
+/// What a machine wants of git. The last: committed files that look like a repository are none (Git 2.38 and newer).
+const SETTINGS: [&str; 5] = [
+    "color.ui=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "fetch.writeCommitGraph=false",
+    "safe.bareRepository=explicit",
+];
+
 /// May hold a private key, which is no business of git's, nor of what it starts.
 const OUR_KEY: &str = "AGENT_VAULT_KEY";
 
@@ -72,7 +81,7 @@ impl Call {
         // Its messages as they are in its source; the names of files stay what they are.
         command.env("LC_ALL", "C").env("LANGUAGE", "");
         command.arg("-C").arg(dir);
-        for setting in ["color.ui=false", "gc.auto=0", "maintenance.auto=false", "fetch.writeCommitGraph=false"] {
+        for setting in SETTINGS {
             command.arg("-c").arg(setting);
         }
         let limit = match manner {

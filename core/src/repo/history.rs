@@ -9,6 +9,9 @@ use crate::name::SecretPath;
 use git2::{ErrorCode, ObjectType, Oid, Sort};
 use std::collections::{BTreeMap, HashMap};
 
+/// So many files and folders may differ between two trees of a vault: a few objects can unfold to more than anybody can
+/// look at.
+const MOST: usize = 500_000;
 /// The deepest folder of a vault: `secrets` and a path's own.
 const DEPTH: usize = 1 + crate::name::MAX_DEPTH;
 
@@ -53,6 +56,8 @@ pub(crate) struct Differences {
     pub secrets: BTreeMap<SecretPath, SecretChange>,
     /// Every other file, old and new.
     pub others: BTreeMap<String, (Option<Entry>, Option<Entry>)>,
+    /// How many entries of trees were compared.
+    compared: usize,
 }
 
 /// Files of the vault and their objects, before and after.
@@ -84,7 +89,8 @@ impl Repo {
         if self.git.is_shallow() {
             let odb = self.git.odb().map_err(fail())?;
             let lines = commit.raw_header_bytes().split(|byte| *byte == b'\n');
-            let named = lines.filter(|line| line.starts_with(b"parent ")).count();
+            // Parents come right after the tree. A line further down that looks like one is anybody's.
+            let named = lines.skip(1).take_while(|line| line.starts_with(b"parent ")).count();
             cut = parents.iter().filter(|parent| odb.exists(**parent)).count() < named;
             if cut {
                 // As Git does: a commit at the edge of a shallow clone has no parents.
@@ -105,7 +111,7 @@ impl Repo {
         }
     }
 
-    /// The trees of every vault with this first root in a commit, wherever it lies. `known` keeps what was found in trees
+    /// The trees of the vaults with this first root in a commit, wherever they lie; two at most. `known` keeps what was found in trees
     /// that were searched before.
     pub(crate) fn vaults(&self, commit: Oid, first_root: Oid, known: &mut Known) -> Result<Vec<Oid>> {
         let tree = self.git.find_commit(commit).map_err(fail())?.tree_id();
@@ -128,6 +134,11 @@ impl Repo {
                 found.push(entry.oid);
             } else {
                 found.extend(self.search(entry.oid, first_root, known, depth + 1)?);
+            }
+            // One is the vault, two are too many; a tree of trees could hold more than can be counted.
+            if found.len() > 1 {
+                found.truncate(2);
+                break;
             }
         }
         if known.len() >= REMEMBERED {
@@ -266,7 +277,7 @@ impl Repo {
 
     /// Every file of the vault that differs between two trees, old and new.
     pub(crate) fn changed_files(&self, old: Option<Oid>, new: Option<Oid>) -> Result<ChangedFiles> {
-        let Differences { secrets, others } = self.differences(old, new)?;
+        let Differences { secrets, others, .. } = self.differences(old, new)?;
         let mut changed = ChangedFiles::new();
         for (path, SecretChange { old, new }) in secrets {
             for part in [Part::Enc, Part::Meta, Part::Gone] {
@@ -298,7 +309,12 @@ impl Repo {
         let entries = |bytes, oid: Option<Oid>| parse(bytes).ok_or_else(|| malformed(oid.unwrap_or(Oid::ZERO_SHA1)));
         let (old, new) = (entries(&old_bytes, trees[0])?, entries(&new_bytes, trees[1])?);
         let name = |name: &[u8]| format!("{folder}{}", String::from_utf8_lossy(name));
-        for pair in join(&old, &new) {
+        let pairs = join(&old, &new);
+        found.compared += 1 + pairs.len();
+        if found.compared > MOST {
+            return Err(fail()(git2::Error::from_str("more files of the vault differ than a vault can have")));
+        }
+        for pair in pairs {
             match pair {
                 (_, Some(a), Some(b)) if a.same(b) => {}
                 (part, a, b) => {

@@ -1,6 +1,8 @@
 //! Merge commits: the vault's folder as it was merged by meaning, everything else as Git merges it.
 
+use super::history::malformed;
 use super::objects::TREE;
+use super::tree::{Entry, parse};
 use super::{Changes, Repo};
 use crate::error::{Error, Result};
 use crate::layout;
@@ -102,28 +104,59 @@ impl Repo {
         Ok(oid)
     }
 
-    /// Whether two commits differ in nothing but files that a vault has.
+    /// Whether two commits differ in nothing but files that a vault has. What differs elsewhere is not gone into: a few
+    /// objects can unfold to more files than anybody can look at.
     pub(crate) fn differ_in_vault_only(&self, a: Option<Oid>, b: Oid) -> Result<bool> {
-        let tree = |commit: Oid| self.tree_of(commit);
-        let (a, b) = (a.map(tree).transpose()?, tree(b)?);
-        let diff = self.git.diff_tree_to_tree(a.as_ref(), Some(&b), None).map_err(fail())?;
-        Ok(diff.deltas().all(|delta| {
-            [delta.old_file(), delta.new_file()].iter().all(|file| {
-                let path = file.path_bytes().map(String::from_utf8_lossy);
-                path.is_none_or(|path| path.strip_prefix(&*self.prefix).is_some_and(layout::is_ours))
-            })
-        }))
+        let tree = |commit: Oid| Ok::<_, Error>(self.tree_of(commit)?.id());
+        let (mut a, mut b) = (a.map(tree).transpose()?, Some(tree(b)?));
+        for folder in self.folders() {
+            if a == b {
+                return Ok(true);
+            }
+            let (old, new) = (self.beside(a, folder)?, self.beside(b, folder)?);
+            if old.0 != new.0 {
+                return Ok(false);
+            }
+            (a, b) = (old.1, new.1);
+        }
+        Ok(self.differences(a, b)?.others.keys().all(|path| layout::is_ours(path)))
     }
 
-    /// The commits of `tip` and not of `hidden` that touch files which are none of the vault's.
+    /// One folder of a tree, and all that lies beside it.
+    fn beside(&self, tree: Option<Oid>, folder: &str) -> Result<(Vec<(Vec<u8>, Entry)>, Option<Oid>)> {
+        let Some(tree) = tree else { return Ok((Vec::new(), None)) };
+        let (raw, mut inner, mut others) = (self.raw_tree(tree)?, None, Vec::new());
+        for (name, entry) in parse(&raw).ok_or_else(|| malformed(tree))? {
+            match entry.is_folder() && name == folder.as_bytes() {
+                true => inner = Some(entry.oid),
+                false => others.push((name.to_vec(), entry)),
+            }
+        }
+        Ok((others, inner))
+    }
+
+    /// The commits of `tip` and not of `hidden` that bring changes to files which are none of the vault's.
     pub(crate) fn travellers(&self, tip: Oid, hidden: &[Oid]) -> Result<Vec<Oid>> {
+        let apart = |a: Option<Oid>, b: Oid| Ok::<_, Error>(!self.differ_in_vault_only(a, b)?);
         let mut found = Vec::new();
         for id in self.order(tip, hidden, true)? {
-            let parents: Vec<Oid> = self.commit(id)?.parents;
-            // A merge brings what its parents have: those are looked at by themselves.
-            let alone = parents.len() < 2;
-            if alone && !self.differ_in_vault_only(parents.first().copied(), id)? {
+            // What a merge has of a parent came with that parent.
+            let parents = self.commit(id)?.parents;
+            let mut brings = parents.is_empty() && apart(None, id)?;
+            for (at, parent) in parents.iter().enumerate() {
+                brings = (at == 0 || brings) && apart(Some(*parent), id)?;
+            }
+            if brings {
                 found.push(id);
+            }
+        }
+        // A merge may have chosen what one side had changed already.
+        if let ([], [hidden]) = (found.as_slice(), hidden) {
+            let bases = self.merge_bases(tip, *hidden)?;
+            let kept =
+                bases.iter().map(|base| self.differ_in_vault_only(Some(*base), tip)).collect::<Result<Vec<_>>>()?;
+            if !kept.is_empty() && !kept.contains(&true) {
+                found.push(tip);
             }
         }
         Ok(found)

@@ -32,7 +32,8 @@ pub fn is_address(text: &str) -> bool {
 /// Clones a repository into a new folder by the user's own `git`. Nothing in it is trusted by this.
 ///
 /// # Errors
-/// [`Error::Remote`] with what git said; [`Error::Exists`]; [`Error::GitProgram`].
+/// [`Error::Remote`] with what git said; [`Error::Exists`]; [`Error::GitProgram`]; [`Error::Tampered`] when the remote cut
+/// its history off.
 pub fn clone(url: &str, dir: &Path, telling: Option<&Telling>) -> Result<()> {
     let taken = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if taken {
@@ -42,7 +43,16 @@ pub fn clone(url: &str, dir: &Path, telling: Option<&Telling>) -> Result<()> {
             detail: "and is not empty".into(),
         });
     }
-    remote::clone(url, dir, telling.cloned())
+    remote::clone(url, dir, telling.cloned())?;
+    // Nobody asked for less than all. Where a history begins, a host could put what it likes of former states together.
+    let git = git2::Repository::open(dir).map_err(Error::git("open the clone"))?;
+    if git.is_shallow() {
+        return Err(Error::tampered(
+            dir,
+            "the remote gave only the end of its history, which proves nothing of how it came about (is it a shallow clone? take it with `git clone` if you trust it)",
+        ));
+    }
+    Ok(())
 }
 
 /// The cached clone of an address, made when it is not there yet. Every process of this home shares it.

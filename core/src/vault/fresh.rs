@@ -107,7 +107,11 @@ impl Vault {
     /// Fetches, verifies, and moves forward where that disturbs nobody.
     fn look_now(&self, freshness: &Freshness) -> Result<(Fresh, Option<Oid>)> {
         // A folder that was copied has no repository around it, and reads all the same.
-        let Ok(repo) = Repo::open(&self.dir) else { return Ok((Fresh::Alone, None)) };
+        let repo = match Repo::open(&self.dir) {
+            Ok(repo) => repo,
+            Err(error @ Error::Tampered { .. }) => return Err(error),
+            Err(_) => return Ok((Fresh::Alone, None)),
+        };
         let Some((remote, branch)) = Remote::of(&repo)? else { return Ok((Fresh::Alone, None)) };
         let head = repo.head()?;
         let Some(theirs) = remote.fetch(&branch, Manner::Implicit { limit: freshness.limit })? else {

@@ -250,6 +250,29 @@ mod tests {
     }
 
     #[test]
+    fn a7_either_comment_of_an_agents_key_refuses_another_vault_and_both_know_their_own() {
+        let (ours, theirs) = (id("ours"), id("theirs"));
+        let made = |vault, owner: Option<&str>| KeyHints {
+            vault,
+            owner: owner.map(Into::into),
+            agent: Some("ci".parse().unwrap()),
+        };
+        let judged = |id, fingerprint: &str, hints: &KeyHints| {
+            judge(id, fingerprint, &Knowledge { hints: Some(hints), ..Default::default() })
+        };
+        let both = made(Some(ours), Some("SHA256:me"));
+        assert_eq!(judged(ours, "SHA256:me", &both), Ok(true));
+        assert!(judged(theirs, "SHA256:me", &both).is_err(), "another vault of the same owner");
+        assert!(judged(ours, "SHA256:them", &both).is_err(), "the same id under another owner");
+        assert!(judged(theirs, "SHA256:me", &made(Some(ours), None)).is_err());
+        assert_eq!(
+            judged(ours, "SHA256:me", &made(None, Some("SHA256:me"))),
+            Ok(false),
+            "an owner may have many vaults"
+        );
+    }
+
+    #[test]
     fn the_known_vault_is_trusted_and_a_new_one_is_first_contact() {
         let ours = id("ours");
         let hints = KeyHints { vault: Some(ours), owner: None, agent: None };

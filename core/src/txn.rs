@@ -367,3 +367,6 @@ impl Stage<'_> {
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     File::create(path).and_then(|mut file| file.write_all(bytes)).map_err(Error::io("write", path))
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,6 @@ fn whole(dir: &Path, files: &[PathBuf]) -> bool {
 fn whole(_dir: &Path, _files: &[PathBuf]) -> bool {
     false
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,4 +218,30 @@ mod tests {
         assert!(!counts(|journal| journal["files"][2]["path"] = json!("config.yaml")), "out of order");
         assert!(!counts(|journal| journal["more"] = json!(1)));
     }
+
+    #[test]
+    fn a_journal_of_64_mib_is_read_and_a_longer_one_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("journal.json");
+        let mut journal = Journal::new(&Head { reference: "HEAD".into(), commit: None }, Vec::new());
+        journal.to = "01".repeat(20);
+        let mut bytes = serde_json::to_vec(&journal).unwrap();
+        bytes.resize(64 << 20, b' ');
+        std::fs::write(&file, &bytes).unwrap();
+        assert_eq!(Journal::read(&file).unwrap(), Some(journal));
+        bytes.push(b' ');
+        std::fs::write(&file, &bytes).unwrap();
+        assert!(matches!(Journal::read(&file), Err(Error::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_journal_that_is_absent_is_none_and_one_that_cannot_be_read_or_removed_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("journal.json");
+        assert_eq!(Journal::read(&file).unwrap(), None);
+        remove(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(matches!(Journal::read(&file), Err(Error::Io { action: "read", .. })));
+        assert!(matches!(remove(&file), Err(Error::Io { action: "remove", .. })));
+    }
 }

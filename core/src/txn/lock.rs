@@ -123,3 +123,6 @@ fn poll<T>(limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T>
         pause = (pause * 3 / 2).min(Duration::from_millis(25));
     }
 }
+
+#[cfg(test)]
+mod tests;

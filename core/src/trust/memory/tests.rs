@@ -139,3 +139,65 @@ fn a_vault_is_forgotten_with_its_places_and_no_other_is() {
     std::fs::write(here.home.vault(ours), "a file").unwrap();
     assert!(matches!(forget_vault(&here.home, ours), Err(Error::Io { .. })));
 }
+
+#[test]
+fn a_look_at_a_remote_is_noted_for_its_own_working_copy() {
+    let here = Remembering::new();
+    let (memory, vault, dir) = (here.memory(), VaultId::of(b"ours"), Path::new("/here/.agent-vault"));
+    assert_eq!(memory.fetched(vault, dir).unwrap(), None);
+    for ahead in [Some("0123456789".to_owned()), None] {
+        let fetched = Fetched { time: 1_700_000_000, ahead };
+        memory.set_fetched(vault, dir, &fetched).unwrap();
+        assert_eq!(memory.fetched(vault, dir).unwrap(), Some(fetched));
+    }
+    assert_eq!(memory.fetched(vault, Path::new("/there/.agent-vault")).unwrap(), None);
+    assert_eq!(memory.fetched(VaultId::of(b"other"), dir).unwrap(), None);
+}
+
+#[test]
+fn a_mark_of_a_remotes_branch_counts_for_that_branch_of_that_remote() {
+    let here = Remembering::new();
+    let (memory, vault) = (here.memory(), VaultId::of(b"ours"));
+    let mark =
+        Mark { serial: 3, manifest: Digest::of(b"three"), tree: "t".into(), commit: Some("0123456789".to_owned()) };
+    assert_eq!(memory.branch_mark(vault, "https://host/a", "main").unwrap(), None);
+    memory.set_branch_mark(vault, "https://host/a", "main", &mark).unwrap();
+    assert_eq!(memory.branch_mark(vault, "https://host/a", "main").unwrap(), Some(mark));
+    assert_eq!(memory.branch_mark(vault, "https://host/a", "topic").unwrap(), None);
+    assert_eq!(memory.branch_mark(vault, "https://host/b", "main").unwrap(), None);
+}
+
+#[test]
+fn what_was_seen_is_named_and_can_be_forgotten_without_the_vault() {
+    let here = Remembering::new();
+    let (memory, vault, dir) = (here.memory(), VaultId::of(b"ours"), Path::new("/here/.agent-vault"));
+    memory.set_pin(&pin(vault)).unwrap();
+    memory
+        .set_mark(vault, dir, &Mark { serial: 1, manifest: Digest::of(b"one"), tree: "t".into(), commit: None })
+        .unwrap();
+    ["a/b", "c"].iter().for_each(|name| memory.raise_seen(vault, &seen(name, 1, name)).unwrap());
+    // One whose memory is damaged, or lost in a power cut, is left out.
+    for (name, damage) in [("d", "\0"), ("e", "")] {
+        memory.raise_seen(vault, &seen(name, 1, name)).unwrap();
+        std::fs::write(memory.seen_file(vault, &name.parse().unwrap()), damage).unwrap();
+    }
+    let mut names: Vec<String> = seen_names(&here.home, vault).iter().map(ToString::to_string).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["a/b", "c"]);
+    memory.forget_seen(vault).unwrap();
+    assert_eq!(seen_names(&here.home, vault), []);
+    assert_eq!(memory.all_seen(vault).unwrap(), []);
+    assert_eq!(memory.mark(vault, dir).unwrap(), None);
+    assert!(memory.pin(vault).unwrap().is_some());
+    // There may be nothing to forget.
+    memory.forget_seen(vault).unwrap();
+}
+
+#[test]
+fn a_place_that_is_gone_is_removed_and_one_that_cannot_be_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    remove(&dir.path().join("none")).unwrap();
+    let folder = dir.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    assert!(matches!(remove(&folder), Err(Error::Io { action: "remove", .. })));
+}

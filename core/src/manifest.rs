@@ -128,9 +128,7 @@ impl Manifest {
         if manifest.groups.iter().any(|group| !group.secrets.is_empty()) {
             return Err("a group lists secrets, which version 1 does not: a secret's own signed group decides".into());
         }
-        if manifest.serial == 0 {
-            return Err("its serial is 0".into());
-        }
+        yaml::check_count("serial", manifest.serial)?;
         manifest.check_names()?;
         Ok(manifest)
     }

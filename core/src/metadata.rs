@@ -124,8 +124,9 @@ impl Metadata {
     pub fn parse(body: &[u8], vault: VaultId, name: &SecretPath) -> Result<Self, String> {
         let metadata: Self = yaml::parse(body)?;
         check_identity(metadata.version, metadata.vault, &metadata.name, metadata.revision, vault, name)?;
-        if metadata.value_revision == 0 || metadata.recipients.len() < metadata.authorized_agents.len() + 1 {
-            return Err("its numbers or recipients do not fit together".into());
+        yaml::check_count("value_revision", metadata.value_revision)?;
+        if metadata.recipients.len() < metadata.authorized_agents.len() + 1 {
+            return Err("it names more agents than it has recipients for".into());
         }
         if let Some(description) = &metadata.description {
             check_description(description).map_err(|reason| format!("its description {reason}"))?;
@@ -299,10 +300,7 @@ fn check_identity(
     if found_name != name {
         return Err(format!("it is the signed document of another secret ({found_name})"));
     }
-    if revision == 0 {
-        return Err("its revision is 0".into());
-    }
-    Ok(())
+    yaml::check_count("revision", revision)
 }
 
 /// Splits a document into what is signed and its signature; `Err` says what is wrong.

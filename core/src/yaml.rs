@@ -28,6 +28,18 @@ pub(crate) fn parse<D: Document>(bytes: &[u8]) -> Result<D, String> {
     Ok(document)
 }
 
+/// The greatest number that documents count to. There always is a next one, and every reader of JSON can hold it.
+pub(crate) const GREATEST: u64 = (1 << 53) - 1;
+
+/// Checks what a document counts; `Err` says what is wrong with it.
+pub(crate) fn check_count(what: &str, number: u64) -> Result<(), String> {
+    match number {
+        0 => Err(format!("its {what} is 0")),
+        1..=GREATEST => Ok(()),
+        _ => Err(format!("its {what} is over {GREATEST}")),
+    }
+}
+
 /// Reads a document with the library, which is told how much a document may ask of it.
 pub(crate) fn library<D: DeserializeOwned>(text: &str) -> Result<D, String> {
     let options = serde_saphyr::options! {

@@ -15,7 +15,7 @@ prop_compose! {
     fn metadata()(
         segments in prop::collection::vec("[a-z0-9][a-z0-9_-]{0,9}", 1..4),
         group in "[A-Za-z0-9_]{1,12}",
-        numbers in (1u64..u64::MAX, 1u64..u64::MAX),
+        numbers in (1..=yaml::GREATEST, 1..=yaml::GREATEST),
         times in (0i64..4_000_000_000, prop::option::of(0i64..250_000_000_000)),
         description in prop::option::of("[ -~äöü€]{0,60}"),
         agents in prop::collection::vec("[a-z0-9]{1,10}", 0..4),
@@ -41,6 +41,32 @@ prop_compose! {
         metadata.parents = digests.iter().map(|digest| Digest(*digest)).collect();
         metadata.digest = Digest(digests[0]);
         Some(metadata)
+    }
+}
+
+#[test]
+fn every_number_has_a_next_one() {
+    let name: SecretPath = "a/b".parse().unwrap();
+    let draft = Draft {
+        vault: vault(),
+        name: name.clone(),
+        group: name.default_group(),
+        created: Timestamp::from_unix(0).unwrap(),
+        rotated: Timestamp::from_unix(0).unwrap(),
+        expires: None,
+        description: None,
+        agents: Vec::new(),
+    };
+    let good = Metadata { revision: 1, value_revision: 1, recipients: vec![KeyId::of("a")], ..Metadata::new(draft) };
+    let parsed = |metadata: &Metadata| Metadata::parse(metadata.render().as_bytes(), vault(), &name);
+    for number in [1, yaml::GREATEST] {
+        parsed(&Metadata { revision: number, value_revision: number, ..good.clone() }).unwrap();
+    }
+    for number in [0, yaml::GREATEST + 1, u64::MAX] {
+        parsed(&Metadata { revision: number, ..good.clone() }).unwrap_err();
+        parsed(&Metadata { value_revision: number, ..good.clone() }).unwrap_err();
+        let gone = Tombstone::new(vault(), name.clone(), number, Vec::new());
+        Tombstone::parse(gone.render().as_bytes(), vault(), &name).unwrap_err();
     }
 }
 
@@ -76,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn a_manifest_reads_back_as_it_was_written(names in prop::collection::btree_set("[a-z][a-z0-9]{0,8}", 0..6), serial in 1u64..u64::MAX) {
+    fn a_manifest_reads_back_as_it_was_written(names in prop::collection::btree_set("[a-z][a-z0-9]{0,8}", 0..6), serial in 1..=yaml::GREATEST) {
         let root = root();
         let mut manifest = Manifest::first(vault(), &root);
         manifest.serial = serial;

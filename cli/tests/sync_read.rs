@@ -240,14 +240,15 @@ fn a_read_by_an_agent_takes_what_an_owner_gave_and_loses_what_was_revoked() {
 }
 
 #[test]
-fn without_a_remote_or_on_a_branch_that_follows_none_a_read_is_quiet() {
+fn without_a_remote_or_on_a_branch_that_follows_none_a_read_is_quiet_and_cannot_be_forced_to_be_fresh() {
     let world = World::story();
-    let done = world.run("get stripe/api-key --fresh").ok().prints(VALUE);
-    assert_eq!(done.err(), "");
     let clones = Clones::of_one_owner(1);
     clones[0].git("checkout -q --detach");
-    let done = clones[0].run("get stripe/api-key --fresh").ok().prints(VALUE);
-    assert_eq!(done.err(), "");
+    for alone in [&world, &clones[0]] {
+        let done = alone.run("get stripe/api-key").ok().prints(VALUE);
+        assert_eq!(done.err(), "");
+        alone.run("get stripe/api-key --fresh").fails(7).says("there is no remote to look at");
+    }
     clones[0].git("switch -q -c new-branch");
     let done = clones[0].run("get stripe/api-key --fresh").ok().prints(VALUE);
     assert_eq!(done.err(), "", "the remote has no such branch yet");

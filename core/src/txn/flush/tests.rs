@@ -55,3 +55,11 @@ fn one_flush_for_all_counts_only_where_all_lie_on_that_file_system() {
     paths.push(unreachable);
     assert!(files(elsewhere, &paths).is_err());
 }
+
+#[cfg(not(target_os = "linux"))]
+#[test]
+fn where_there_is_no_flush_for_all_each_file_is_flushed_on_its_own() {
+    let (dir, paths, _) = folder(MANY);
+    assert!(!whole(dir.path(), &paths));
+    files(dir.path(), &paths).unwrap();
+}

@@ -36,7 +36,7 @@ fn a_file_that_cannot_be_flushed_is_an_error_however_few_there_are() {
 fn a_file_that_may_not_be_opened_is_not_taken_for_flushed() {
     use std::os::unix::fs::PermissionsExt;
     let (_dir, paths, _) = folder(1);
-    std::fs::set_permissions(&paths[0], std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&paths[0], std::fs::Permissions::from_mode(0o000)).unwrap();
     // The superuser may open it nevertheless.
     assert_eq!(named(&paths[0]).is_ok(), File::open(&paths[0]).is_ok());
 }
@@ -54,4 +54,12 @@ fn one_flush_for_all_counts_only_where_all_lie_on_that_file_system() {
     files(elsewhere, &paths).unwrap();
     paths.push(unreachable);
     assert!(files(elsewhere, &paths).is_err());
+}
+
+#[cfg(not(target_os = "linux"))]
+#[test]
+fn where_there_is_no_flush_for_all_each_file_is_flushed_on_its_own() {
+    let (dir, paths, _) = folder(MANY);
+    assert!(!whole(dir.path(), &paths));
+    files(dir.path(), &paths).unwrap();
 }

@@ -4,6 +4,8 @@
 //! ```text
 //! bench fixture DIR HOME SECRETS AGENTS READERS
 //! bench commits DIR HOME COMMITS
+//! bench lived-in DIR HOME SECRETS AGENTS COMMITS
+//! bench more DIR HOME SECRETS COMMITS
 //! bench read RECIPIENTS
 //! bench reencrypt SECRETS RECIPIENTS
 //! bench record SEGMENTS
@@ -37,11 +39,17 @@ fn main() -> Outcome<()> {
             fixture(Path::new(dir), Path::new(home), secrets.parse()?, agents.parse()?, readers.parse()?)
         }
         ["commits", dir, home, commits] => commits_of(Path::new(dir), Path::new(home), commits.parse()?),
+        ["lived-in", dir, home, secrets, agents, commits] => {
+            lived_in(Path::new(dir), Path::new(home), secrets.parse()?, agents.parse()?, commits.parse()?)
+        }
+        ["more", dir, home, secrets, commits] => {
+            more(Path::new(dir), Path::new(home), secrets.parse()?, commits.parse()?)
+        }
         ["read", recipients] => read(recipients.parse()?),
         ["reencrypt", secrets, recipients] => reencrypt(secrets.parse()?, recipients.parse()?),
         ["record", segments] => record(segments.parse()?),
         _ => {
-            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | commits DIR HOME COMMITS | read RECIPIENTS | reencrypt SECRETS RECIPIENTS | record SEGMENTS"
+            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | commits DIR HOME COMMITS | lived-in DIR HOME SECRETS AGENTS COMMITS | more DIR HOME SECRETS COMMITS | read RECIPIENTS | reencrypt SECRETS RECIPIENTS | record SEGMENTS"
                 .into())
         }
     }
@@ -99,6 +107,56 @@ fn commits_of(dir: &Path, home: &Path, commits: usize) -> Outcome<()> {
         let value = Some(SecretBytes::new(format!("{number:032x}").into_bytes()));
         owner.set(&secret(number % 100)?, SetRequest { value, ..SetRequest::default() }, false)?;
     }
+    Ok(())
+}
+
+/// So many commits of a lived-in vault are made when all its secrets and agents are there; the others before, while it
+/// is small: each then takes milliseconds.
+const LATE: usize = 200;
+
+/// A vault with a past: so many commits in all, and so many secrets and agents at the end, a hundred secrets a folder.
+fn lived_in(dir: &Path, home: &Path, secrets: usize, agents: usize, commits: usize) -> Outcome<()> {
+    fixture(dir, home, 1, 2, 2)?;
+    // The fixture's own are three, the agents and the secrets one each.
+    commits_of(dir, home, commits.saturating_sub(LATE + 5))?;
+    let context = Context::new(Home::new(home.join(".agent-vault")));
+    let key = Identities::from_file(&context.home.owner_key(), &context.prompt)?;
+    let vault = Vault::open(dir, context, Some(&key))?;
+    let owner = vault.unlock(&key)?;
+    let others: Vec<_> = (2..agents)
+        .map(|number| {
+            let key = age::x25519::Identity::generate().to_public().to_string();
+            Ok((format!("agent-{number:04}").parse()?, key.parse()?, Vec::new()))
+        })
+        .collect::<Outcome<_>>()?;
+    owner.add_many_agents(others)?;
+    set_all(&owner, 0..secrets)?;
+    for number in 0..LATE {
+        set_all(&owner, number..number + 1)?;
+    }
+    Ok(())
+}
+
+/// New values for the first secrets of a lived-in vault, in so many commits: what another machine brings.
+fn more(dir: &Path, home: &Path, secrets: usize, commits: usize) -> Outcome<()> {
+    let context = Context::new(Home::new(home.join(".agent-vault")));
+    let key = Identities::from_file(&context.home.owner_key(), &context.prompt)?;
+    let vault = Vault::open(dir, context, Some(&key))?;
+    let owner = vault.unlock(&key)?;
+    let each = secrets.div_ceil(commits.max(1));
+    (0..commits).try_for_each(|at| set_all(&owner, at * each..secrets.min((at + 1) * each)))
+}
+
+/// Sets secrets of a lived-in vault, in one commit.
+fn set_all(owner: &Owner<'_>, numbers: std::ops::Range<usize>) -> Outcome<()> {
+    let requests = numbers
+        .map(|number| {
+            let path = format!("{GROUP}/f{:03}/s{:02}", number / 100, number % 100).parse()?;
+            let value = Some(SecretBytes::new(format!("{number:032x}").into_bytes()));
+            Ok((path, SetRequest { value, ..SetRequest::default() }))
+        })
+        .collect::<Outcome<Vec<_>>>()?;
+    owner.set_many(requests, "fixture", false, &|_, _| {})?;
     Ok(())
 }
 

@@ -3,7 +3,8 @@
 //!
 //! A [`Host`] that is dropped, also while a test panics, stops its server with all that the server started and removes its
 //! files. What can go wrong on the way goes wrong on demand: [`Host::kill`], [`Host::hold_push`], [`Host::hold_fetch`],
-//! [`Host::lose_answers`], and [`Silence`], which takes connections and says nothing.
+//! [`Host::lose_answers`], and [`Silence`], which takes connections and says nothing. [`writes`] is what competing machines
+//! write there.
 #![cfg(unix)]
 
 mod client;
@@ -12,6 +13,7 @@ mod processes;
 mod programs;
 mod servers;
 mod silence;
+pub mod writes;
 
 pub use client::Credentials;
 pub use controls::Held;

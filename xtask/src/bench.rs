@@ -18,22 +18,22 @@ mod machine;
 mod options;
 mod read;
 mod report;
-mod sandbox;
 mod start;
+mod sync;
 mod write;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::failure::{Context as _, Failure};
+use crate::failure::Failure;
 use crate::peers::{Build, Peer};
 use crate::programs;
-use crate::workspace::{cargo, exe, root, target_dir};
+use crate::sandbox::{self, Sandbox};
+use crate::workspace::{build_ours, root};
 
 use inprocess::InProcess;
 use options::Options;
 use report::Report;
-use sandbox::Sandbox;
 
 /// What every group of rows works with.
 struct Bench {
@@ -67,6 +67,7 @@ const GROUPS: &[Group] = &[
     Group { name: "growth", measure: growth::measure },
     Group { name: "hook", measure: hook::measure },
     Group { name: "audit", measure: audit::measure },
+    Group { name: "sync", measure: sync::measure },
 ];
 
 /// Measures, prints the table, and with `--write` stores it in docs/benchmarks.md.
@@ -119,16 +120,4 @@ impl Bench {
         }
         Ok(Self { options, sandbox: Sandbox::new()?, ours, rage, age, before, inprocess })
     }
-}
-
-fn build_ours() -> Result<PathBuf, Failure> {
-    let status = cargo()
-        .args(["build", "--release", "--locked", "--package", "agent-vault-cli"])
-        .status()
-        .context("cannot run cargo build")?;
-    if !status.success() {
-        return Err(Failure::new("the release build failed")
-            .with_hint("cargo's message is above; `cargo xtask test` may tell more"));
-    }
-    Ok(target_dir().join("release").join(exe("agent-vault")))
 }

@@ -4,6 +4,7 @@
 //! - `docs` writes everything that is generated.
 //! - `interop` lets agent-vault 0.1.0 read what we write, and the other way round.
 //! - `bench` measures the release build beside its peers.
+//! - `load` lets many clones write and sync at once, and says what is lost.
 //! - `picture` draws a session on a terminal for the README.
 //! - `fuzz` searches for inputs that break a law.
 //! - `mutants` searches for changes of the code that no test notices.
@@ -15,11 +16,14 @@ mod docs;
 mod failure;
 mod fuzz;
 mod interop;
+#[cfg(unix)]
+mod load;
 mod mutants;
 mod peers;
 mod picture;
 mod programs;
 mod python;
+mod sandbox;
 mod test;
 mod workspace;
 
@@ -37,6 +41,7 @@ Commands:
   docs               Write docs/cli.md, the man pages and the sessions that show every command
   interop [ARGS]...  Test beside the real agent-vault 0.1.0 from crates.io; ARGS go to `cargo test`
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
+  load [OPTIONS]     Let many clones write and sync at once, and see that nothing is lost (`load --help`)
   picture            Draw a session on a terminal: docs/terminal.svg
   fuzz [SECONDS]     Search for inputs that break a law (`fuzz --help`)
   mutants [ARGS]     Search for changes of the code that no test notices (`mutants --help`)
@@ -68,6 +73,8 @@ fn run() -> Result<ExitCode, Failure> {
         Some("test") => test::run(&rest),
         Some("interop") => interop::run(&rest),
         Some("bench") => bench::run(&rest),
+        #[cfg(unix)]
+        Some("load") => load::run(&rest),
         Some("picture") => picture::run(&rest),
         Some("docs") => docs::run(&rest),
         Some("fuzz") => fuzz::run(&rest),

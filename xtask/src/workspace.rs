@@ -4,6 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::failure::{Context as _, Failure};
+
 /// The top of the source tree.
 pub fn root() -> PathBuf {
     // Set by `cargo run`; the compiled-in value serves a binary that is run by hand.
@@ -37,4 +39,21 @@ pub fn cargo() -> Command {
         }
     }
     command
+}
+
+/// Builds the release of this workspace's program; where it is then.
+///
+/// # Errors
+///
+/// When it does not build.
+pub fn build_ours() -> Result<PathBuf, Failure> {
+    let status = cargo()
+        .args(["build", "--release", "--locked", "--package", "agent-vault-cli"])
+        .status()
+        .context("cannot run cargo build")?;
+    if !status.success() {
+        return Err(Failure::new("the release build failed")
+            .with_hint("cargo's message is above; `cargo xtask test` may tell more"));
+    }
+    Ok(target_dir().join("release").join(exe("agent-vault")))
 }

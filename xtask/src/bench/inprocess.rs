@@ -6,6 +6,9 @@
 //! | call | does | prints, one `name nanoseconds` a line |
 //! |---|---|---|
 //! | `fixture DIR HOME SECRETS AGENTS READERS` | makes the vault that [`fixture::vault`] describes | nothing |
+//! | `commits DIR HOME COMMITS` | sets values in a vault, a commit each | nothing |
+//! | `lived-in DIR HOME SECRETS AGENTS COMMITS` | makes the vault that the rows of `sync` describe | nothing |
+//! | `more DIR HOME SECRETS COMMITS` | sets the first secrets of such a vault, in so many commits | nothing |
 //! | `read RECIPIENTS` | medians of one secret's read | `plain` the age crate's plain calls; `decrypt` one bare decryption, hinted; `verify` one signature; `first` and `again` the vault's own `get` on a new handle and repeated on it |
 //! | `record SEGMENTS` | a line of the log, and a log of so many segments | `begin` the first line of a process, `append` a further one; `show` and `prove` the whole log |
 //! | `reencrypt SECRETS RECIPIENTS` | decrypts and encrypts so many on all cores, in memory | `reencrypt` |
@@ -108,6 +111,28 @@ impl InProcess {
     pub fn commits(&self, place: &Place, commits: usize) -> Result<(), Failure> {
         let mut command = place.command(&self.program);
         fixture::run(command.arg("commits").args([&place.dir, &place.home]).arg(commits.to_string()))
+    }
+
+    /// Makes a vault with a past, of so many secrets, agents and commits.
+    ///
+    /// # Errors
+    ///
+    /// When the example fails.
+    pub fn lived_in(&self, place: &Place, shape: [usize; 3]) -> Result<(), Failure> {
+        let mut command = place.command(&self.program);
+        command.arg("lived-in").args([&place.dir, &place.home]).args(shape.map(|n| n.to_string()));
+        fixture::run(&mut command)
+    }
+
+    /// Sets the first so many secrets of such a vault, in so many commits.
+    ///
+    /// # Errors
+    ///
+    /// When the example fails.
+    pub fn more(&self, place: &Place, secrets: usize, commits: usize) -> Result<(), Failure> {
+        let mut command = place.command(&self.program);
+        command.arg("more").args([&place.dir, &place.home]).args([secrets, commits].map(|n| n.to_string()));
+        fixture::run(&mut command)
     }
 
     /// How long so many secrets take to decrypt and encrypt, on all cores and nothing else.

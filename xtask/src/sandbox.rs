@@ -55,10 +55,8 @@ impl Sandbox {
     ///
     /// When it cannot be made, or `TMPDIR` lies in the source tree, whose own vault would be found from there.
     pub fn new() -> Result<Self, Failure> {
-        let dir = tempfile::Builder::new()
-            .prefix("agent-vault-bench-")
-            .tempdir()
-            .context("cannot make a temporary directory")?;
+        let dir =
+            tempfile::Builder::new().prefix("agent-vault-").tempdir().context("cannot make a temporary directory")?;
         let real = dir.path().canonicalize().context(dir.path().display())?;
         if root().canonicalize().is_ok_and(|root| real.starts_with(root)) {
             return Err(Failure::usage("TMPDIR lies inside the source tree")

@@ -1,7 +1,9 @@
 //! The `agent-vault` program: parse, call the core, render. One file per command.
 
+mod child;
 mod commands;
 mod complete;
+mod delivery;
 mod editor;
 mod exit;
 mod output;

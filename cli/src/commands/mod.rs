@@ -10,10 +10,12 @@ mod completions;
 mod config;
 mod demo;
 mod edit;
+mod env;
 mod findings;
 mod get;
 mod hook;
 mod init;
+mod inject;
 mod keys;
 mod list;
 mod log;
@@ -25,6 +27,7 @@ mod progress;
 mod pushing;
 mod recognise;
 mod restore;
+mod run;
 mod scan;
 mod set;
 mod settings;
@@ -56,6 +59,9 @@ pub fn run(app: &App) -> Outcome {
         Command::Init(args) => init::run(&setting, args),
         Command::Set(args) => set::run(&setting, args),
         Command::Get(args) => get::run(setting, args),
+        Command::Run(args) => run::run(&setting, args),
+        Command::Env(args) => env::run(&setting, args),
+        Command::Inject(args) => inject::run(&setting, args),
         Command::List(args) => list::run(setting, args),
         Command::Show(args) => show::run(setting, args),
         Command::Rm(args) => moving::remove(&setting, args),

@@ -1,0 +1,3 @@
+//! Hands the secrets of a vault to programs and files, and takes them from there.
+
+pub mod import;

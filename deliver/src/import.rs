@@ -7,6 +7,9 @@
 pub mod dotenv;
 mod entry;
 pub mod json;
+pub mod names;
+pub mod sops;
+pub mod store;
 
 pub mod tree;
 pub mod yaml;

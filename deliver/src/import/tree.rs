@@ -38,6 +38,8 @@ pub enum Kind {
     Bool,
     /// Nothing.
     Null,
+    /// Text that neither encryption nor a MAC vouches for, in a file that has both.
+    Unproven,
 }
 
 /// What becomes of the items of lists.
@@ -87,6 +89,9 @@ fn collect(node: Node, lists: Lists, keys: &mut Vec<String>, found: &mut Vec<Ent
         Node::List(_) if lists == Lists::Indexed => (None, Content::NoValue("it is an empty list")),
         Node::List(_) => (None, Content::NoValue("it is a list (--index-lists names its items 0, 1, …)")),
         Node::Scalar(Scalar { kind: Kind::Null, line, .. }) => (line, Content::NoValue("it is null")),
+        Node::Scalar(Scalar { kind: Kind::Unproven, line, .. }) => {
+            (line, Content::NoValue("it is not encrypted, and the file's MAC does not cover it"))
+        }
         Node::Scalar(Scalar { text, line, .. }) => (line, Content::Value(text)),
     };
     found.push(Entry { keys: keys.clone(), line, content });

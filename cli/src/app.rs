@@ -99,6 +99,11 @@ pub enum Command {
     /// Rename a secret
     #[command(after_help = "Example: agent-vault mv stripe/key stripe/api-key --yes")]
     Mv(Mv),
+    /// Take values over from a .env, JSON, YAML or sops file, or from pass or passage
+    #[command(
+        after_help = "Examples:\n  agent-vault import .env --prefix billing --dry-run\n  agent-vault import secrets.enc.yaml --prefix billing/prod\n  agent-vault import --from pass --prefix personal\n\nAll of it in one commit, or nothing. docs/import.md says how each format is read."
+    )]
+    Import(Import),
     /// Add an agent
     #[command(
         after_help = "Examples:\n  agent-vault add-agent ci\n  agent-vault add-agent laptop --public-key \"$(cat ~/.ssh/id_ed25519.pub)\""

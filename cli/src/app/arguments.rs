@@ -8,10 +8,12 @@ use std::path::PathBuf;
 mod config;
 mod owners;
 mod remote;
+mod transfer;
 
 pub use config::*;
 pub use owners::*;
 pub use remote::*;
+pub use transfer::*;
 
 /// `--json`.
 #[derive(Args)]

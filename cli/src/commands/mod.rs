@@ -13,6 +13,7 @@ mod edit;
 mod findings;
 mod get;
 mod hook;
+mod import;
 mod init;
 mod keys;
 mod list;
@@ -60,6 +61,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Show(args) => show::run(&setting, args),
         Command::Rm(args) => moving::remove(&setting, args),
         Command::Mv(args) => moving::rename(&setting, args),
+        Command::Import(args) => import::run(&setting, args),
         Command::AddAgent(args) => agents::add(&setting, args),
         Command::RemoveAgent(args) => agents::remove(&setting, args),
         Command::ListAgents(args) => agents::list(&setting, args),

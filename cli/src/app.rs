@@ -104,6 +104,11 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault import .env --prefix billing --dry-run\n  agent-vault import secrets.enc.yaml --prefix billing/prod\n  agent-vault import --from pass --prefix personal\n\nAll of it in one commit, or nothing. docs/import.md says how each format is read."
     )]
     Import(Import),
+    /// Write secrets as .env, JSON, YAML or a Secret of Kubernetes
+    #[command(
+        after_help = "Examples:\n  agent-vault export --group billing --prefix billing --format dotenv -o .env\n  agent-vault export 'billing/*' --format kubernetes --name billing | kubectl apply -f -\n\nAll of them or nothing. What is written is in the clear. docs/export.md says how names become names."
+    )]
+    Export(Export),
     /// Add an agent
     #[command(
         after_help = "Examples:\n  agent-vault add-agent ci\n  agent-vault add-agent laptop --public-key \"$(cat ~/.ssh/id_ed25519.pub)\""

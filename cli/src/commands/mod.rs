@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod demo;
 mod edit;
+mod export;
 mod findings;
 mod get;
 mod hook;
@@ -62,6 +63,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Rm(args) => moving::remove(&setting, args),
         Command::Mv(args) => moving::rename(&setting, args),
         Command::Import(args) => import::run(&setting, args),
+        Command::Export(args) => export::run(&setting, args),
         Command::AddAgent(args) => agents::add(&setting, args),
         Command::RemoveAgent(args) => agents::remove(&setting, args),
         Command::ListAgents(args) => agents::list(&setting, args),

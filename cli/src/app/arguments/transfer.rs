@@ -90,3 +90,60 @@ pub struct Import {
     #[allow(missing_docs)]
     pub json: Json,
 }
+
+/// What an export writes.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// NAME='value' lines
+    Dotenv,
+    /// Nested objects
+    Json,
+    /// Nested objects
+    Yaml,
+    /// A Secret of Kubernetes
+    Kubernetes,
+}
+
+/// `export`
+#[derive(Args)]
+pub struct Export {
+    /// The secrets; "*" in a name stands for any characters
+    #[arg(value_name = "PATH", required_unless_present_any = ["group", "all"])]
+    pub paths: Vec<String>,
+    /// All secrets of this group
+    #[arg(long, conflicts_with_all = ["paths", "all"])]
+    pub group: Option<GroupName>,
+    /// All secrets of the vault
+    #[arg(long, conflicts_with = "paths")]
+    pub all: bool,
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: ExportFormat,
+    /// What is taken off the beginning of each name, such as billing/prod
+    #[arg(long, value_name = "PATH")]
+    pub prefix: Option<SecretPath>,
+    /// Name each secret by its whole path, without objects in each other (json, yaml)
+    #[arg(long)]
+    pub flat: bool,
+    /// Write every value in base64: for values that the format cannot hold
+    #[arg(long)]
+    pub base64: bool,
+    /// The Secret's name (kubernetes)
+    #[arg(long, value_name = "NAME", required_if_eq("format", "kubernetes"))]
+    pub name: Option<String>,
+    /// The Secret's namespace (kubernetes)
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Write to a new file, 0600, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the output file; or write to a terminal, or to a file that others can read
+    #[arg(long)]
+    pub force: bool,
+    /// Look at the remote first, and fail when it cannot be reached
+    #[arg(long, conflicts_with = "offline")]
+    pub fresh: bool,
+    /// Do not look at the remote
+    #[arg(long)]
+    pub offline: bool,
+}

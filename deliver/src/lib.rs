@@ -1,4 +1,16 @@
-//! Hands the secrets of a vault to programs and files, and takes them from there.
+#![doc = include_str!("lib.md")]
 
+pub mod dotenv;
+pub mod environment;
 pub mod export;
+mod field;
 pub mod import;
+pub mod reference;
+pub mod resolve;
+pub mod text;
+pub mod variable;
+
+pub use reference::Reference;
+pub use resolve::{Failure, Reader, Values, Vaults, resolve};
+pub use text::Text;
+pub use variable::Name;

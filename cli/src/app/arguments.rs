@@ -6,11 +6,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 mod config;
+mod deliver;
 mod owners;
 mod remote;
 mod transfer;
 
 pub use config::*;
+pub use deliver::*;
 pub use owners::*;
 pub use remote::*;
 pub use transfer::*;

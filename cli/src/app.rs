@@ -114,6 +114,17 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault run --env STRIPE_KEY=stripe/api-key -- ./deploy\n  agent-vault run -- npm test           (with the references in .agent-vault.env)\n  agent-vault run --profile staging --only DB_URL -- psql\n\nWhat holds references, such as av://stripe/api-key or postgres://app:${av://db/password}@localhost, is resolved, all of\nit or nothing: in your environment, in env files, in arguments. AGENT_VAULT_KEY never reaches the program.\ndocs/run.md tells the rest."
     )]
     Run(Run),
+    /// Make a line of text that stands in a file of yours for a value
+    #[command(
+        after_help = "Examples:\n  printf %s \"$PASSWORD\" | agent-vault seal billing\n  agent-vault seal billing --from-file tls.key\n\nThe readers of the group open it. An owner who seals also signs. docs/seal.md says what that is worth."
+    )]
+    Seal(Seal),
+    /// Write the value that was sealed to standard output, byte for byte
+    #[command(after_help = "Example: agent-vault open avs://1/… --signed")]
+    Open(Open),
+    /// Seal what stands in files anew for those who may read it now
+    #[command(after_help = "Example: agent-vault reseal config/*.yaml --dry-run")]
+    Reseal(Reseal),
     /// Add an agent
     #[command(
         after_help = "Examples:\n  agent-vault add-agent ci\n  agent-vault add-agent laptop --public-key \"$(cat ~/.ssh/id_ed25519.pub)\""

@@ -7,6 +7,7 @@ mod field;
 pub mod import;
 pub mod reference;
 pub mod resolve;
+pub mod seal;
 pub mod text;
 pub mod variable;
 

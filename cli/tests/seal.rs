@@ -102,9 +102,11 @@ fn reseal_replaces_all_files_or_none() {
     world.run("add-agent new").ok();
     let text = sealed(&world, "seal stripe");
     std::fs::write(world.repo.join("good"), &text).unwrap();
-    std::fs::write(world.repo.join("bad"), format!("x\n{}", &text[..60])).unwrap();
+    std::fs::write(world.repo.join("bad"), format!("x\n{}", &text[..30])).unwrap();
+    std::fs::write(world.repo.join("cut"), format!("x\n{}", &text[..200])).unwrap();
     world.run("grant new stripe").ok();
     world.run("reseal good bad").fails(2).says("bad, line 2: ");
+    world.run("reseal good cut").fails(1).says("cut, line 2:");
     assert_eq!(std::fs::read_to_string(world.repo.join("good")).unwrap(), text);
     world.run(&format!("reseal good --key {}", world.key("ci"))).ok().says("resealed 1 of 1 value");
 }

@@ -160,7 +160,9 @@ fn plan(vault: &Vault, identities: &Identities, file: &Path, lost: &mut BTreeSet
     let found = seal::find(&text, &printable(&file.display().to_string()))?;
     let (values, mut replacements) = (found.len(), Vec::new());
     for (range, sealed) in found {
-        if let Some(resealed) = vault.reseal(&sealed, identities)? {
+        let line = 1 + text[..range.start].iter().filter(|byte| **byte == b'\n').count();
+        let place = || output::note(&format!("{}, line {line}:", printable(&file.display().to_string())));
+        if let Some(resealed) = vault.reseal(&sealed, identities).inspect_err(|_| place())? {
             lost.extend(resealed.loses.iter().map(ToString::to_string));
             replacements.push((range, resealed.sealed.to_string()));
         }

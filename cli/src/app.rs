@@ -99,6 +99,16 @@ pub enum Command {
     /// Rename a secret
     #[command(after_help = "Example: agent-vault mv stripe/key stripe/api-key --yes")]
     Mv(Mv),
+    /// Take values over from a .env, JSON, YAML or sops file, or from pass or passage
+    #[command(
+        after_help = "Examples:\n  agent-vault import .env --prefix billing --dry-run\n  agent-vault import secrets.enc.yaml --prefix billing/prod\n  agent-vault import --from pass --prefix personal\n\nAll of it in one commit, or nothing. docs/import.md says how each format is read."
+    )]
+    Import(Import),
+    /// Write secrets as .env, JSON, YAML or a Secret of Kubernetes
+    #[command(
+        after_help = "Examples:\n  agent-vault export --group billing --prefix billing --format dotenv -o .env\n  agent-vault export 'billing/*' --format kubernetes --name billing | kubectl apply -f -\n\nAll of them or nothing. What is written is in the clear. docs/export.md says how names become names."
+    )]
+    Export(Export),
     /// Run a program with the secrets that it needs
     #[command(
         after_help = "Examples:\n  agent-vault run --env STRIPE_KEY=stripe/api-key -- ./deploy\n  agent-vault run -- npm test           (with the references in .agent-vault.env)\n  agent-vault run --profile staging --only DB_URL -- psql\n\nWhat holds references, such as av://stripe/api-key or postgres://app:${av://db/password}@localhost, is resolved, all of\nit or nothing: in your environment, in env files, in arguments. AGENT_VAULT_KEY never reaches the program.\ndocs/run.md tells the rest."
@@ -114,6 +124,17 @@ pub enum Command {
         after_help = "Example: agent-vault inject -i app.toml.in -o app.toml\n\nIn a template, references are written ${av://group/name}; $${ stands for ${ before one. The file is private (0600) and\nappears whole, or not at all."
     )]
     Inject(Inject),
+    /// Make a line of text that stands in a file of yours for a value
+    #[command(
+        after_help = "Examples:\n  printf %s \"$PASSWORD\" | agent-vault seal billing\n  agent-vault seal billing --from-file tls.key\n\nThe readers of the group open it. An owner who seals also signs. docs/seal.md says what that is worth."
+    )]
+    Seal(Seal),
+    /// Write the value that was sealed to standard output, byte for byte
+    #[command(after_help = "Example: agent-vault open avs://1/… --signed")]
+    Open(Open),
+    /// Seal what stands in files anew for those who may read it now
+    #[command(after_help = "Example: agent-vault reseal config/*.yaml --dry-run")]
+    Reseal(Reseal),
     /// Add an agent
     #[command(
         after_help = "Examples:\n  agent-vault add-agent ci\n  agent-vault add-agent laptop --public-key \"$(cat ~/.ssh/id_ed25519.pub)\""

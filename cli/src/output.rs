@@ -169,6 +169,35 @@ pub fn json(value: &impl Serialize) -> std::io::Result<()> {
     out.flush()
 }
 
+/// Writes a value past the line buffer of standard output, which nobody wipes.
+///
+/// # Errors
+/// As [`print()`].
+#[cfg(unix)]
+pub fn raw(out: &mut std::io::Stdout, bytes: &[u8]) -> std::io::Result<()> {
+    out.flush()?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(&*out, rest) {
+            Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = &rest[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a value to standard output.
+///
+/// # Errors
+/// As [`print()`].
+#[cfg(not(unix))]
+pub fn raw(out: &mut std::io::Stdout, bytes: &[u8]) -> std::io::Result<()> {
+    out.write_all(bytes)?;
+    out.flush()
+}
+
 /// `3 secrets`, `1 secret`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }

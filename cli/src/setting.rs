@@ -133,7 +133,8 @@ impl Setting {
         Ok(Found::Old(old))
     }
 
-    fn identities_if_any(&self) -> Result<Option<Identities>> {
+    /// The identity to use, if there is one.
+    pub fn identities_if_any(&self) -> Result<Option<Identities>> {
         match self.identities() {
             Ok(identities) => Ok(Some(identities)),
             Err(Error::NoKey { .. } | Error::Locked { .. }) => Ok(None),

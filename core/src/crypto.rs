@@ -85,6 +85,26 @@ fn failure(error: age::DecryptError) -> Failure {
     }
 }
 
+/// Decrypts an age file that is no secret of a vault, binary or armored; `file` names it in errors.
+///
+/// # Errors
+/// [`Error::NotAuthorized`], [`Error::KeyUnusable`], [`Error::Corrupt`].
+pub fn open_file(identities: &Identities, ciphertext: &[u8], file: &str) -> Result<SecretBytes> {
+    let fail = |failure| match failure {
+        Failure::NotRecipient => Error::NotAuthorized { name: printable(file), keys: identities.describe() },
+        Failure::Corrupt(reason) => Error::corrupt(printable(file), reason),
+        Failure::Identity(reason) => Error::KeyUnusable { origin: identities.origin().into(), reason },
+    };
+    if !ciphertext.trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") {
+        return decrypt(identities, ciphertext, &[]).map_err(fail);
+    }
+    let mut binary = Vec::with_capacity(ciphertext.len());
+    age::armor::ArmoredReader::new(ciphertext)
+        .read_to_end(&mut binary)
+        .map_err(|_| Error::corrupt(printable(file), "its armor is damaged or cut off"))?;
+    decrypt(identities, &binary, &[]).map_err(fail)
+}
+
 /// The reading path: whole header first, then the payload into memory that is wiped.
 fn open<'a>(
     ciphertext: &[u8],

@@ -30,6 +30,7 @@ mod remote;
 mod repo;
 pub mod root;
 mod roots;
+pub mod seal;
 pub mod secret;
 pub mod settings;
 pub mod signing;

@@ -180,6 +180,26 @@ fn is_device(stem: &str) -> bool {
         || numbered("lpt")
 }
 
+/// Whether a text fits a pattern in which `*` stands for any characters, none among them.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        // The first place that fits leaves the most for the parts that follow.
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    true
+}
+
 /// The name among `candidates` that a mistyped `name` most likely meant (edit distance of at most a third of its length).
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     candidates
@@ -277,6 +297,25 @@ mod tests {
             ("x", "default/x", "default")
         );
         assert_eq!(SecretPath::parse("default/a/b").unwrap().as_str(), "default/a/b");
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, text) in [
+            ("a/b", "a/b"),
+            ("a/*", "a/b/c"),
+            ("*", ""),
+            ("*", "x"),
+            ("a*b*c", "aXbbYc"),
+            ("*/key", "a/b/key"),
+            ("**", "x"),
+        ] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a", "ab"), ("a/*", "b/a/c"), ("*b", "bc"), ("a*a", "a"), ("", "x"), ("a*b*c", "acb")]
+        {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A secret value: zeroised when dropped, never printed.
 
 use std::fmt;
+use std::io::Read;
 use zeroize::Zeroizing;
 
 /// Bytes that must not be seen: wiped on drop, redacted in `Debug`, without `Display`, `Clone` or `Serialize`.
@@ -11,6 +12,31 @@ impl SecretBytes {
     /// Takes over `bytes`; they are wiped when the value is dropped.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// Reads what there is, `limit` bytes at most, into memory that is wiped.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn read(input: impl Read, limit: u64) -> std::io::Result<Self> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
+        let mut input = input.take(limit);
+        let mut chunk = Zeroizing::new([0u8; 16 << 10]);
+        loop {
+            let count = match input.read(&mut *chunk) {
+                Ok(0) => return Ok(Self::new(std::mem::take(&mut *bytes))),
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if bytes.capacity() - bytes.len() < count {
+                // Grown by hand: the old buffer is wiped, which a growing vector would not do.
+                let mut larger = Zeroizing::new(Vec::with_capacity(bytes.capacity() * 2));
+                larger.extend_from_slice(&bytes);
+                bytes = larger;
+            }
+            bytes.extend_from_slice(&chunk[..count]);
+        }
     }
 
     /// The bytes, for the moment of their use.
@@ -58,6 +84,13 @@ mod tests {
     #[test]
     fn c5_debug_never_shows_a_value() {
         assert_eq!(format!("{:?}", SecretBytes::new(b"hunter2".to_vec())), "SecretBytes([redacted; 7 bytes])");
+    }
+
+    #[test]
+    fn what_is_read_is_complete_up_to_the_limit() {
+        let text: Vec<u8> = (0..200_000u32).map(|at| at as u8).collect();
+        assert_eq!(SecretBytes::read(&text[..], 1 << 20).unwrap().expose(), text);
+        assert_eq!(SecretBytes::read(&text[..], 70_000).unwrap().expose(), &text[..70_000]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Namespace {
     Secret,
     /// An owner's card
     Card,
+    /// Sealed values
+    Seal,
     /// Git commits
     Git,
 }
@@ -32,6 +34,7 @@ impl Namespace {
             Namespace::Manifest => "agent-vault.manifest",
             Namespace::Secret => "agent-vault.secret",
             Namespace::Card => "agent-vault.card",
+            Namespace::Seal => "agent-vault.seal",
             Namespace::Git => "git",
         }
     }

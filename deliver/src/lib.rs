@@ -2,11 +2,14 @@
 
 pub mod dotenv;
 pub mod environment;
+pub mod export;
 mod field;
 pub mod mask;
+pub mod import;
 pub mod reference;
 pub mod render;
 pub mod resolve;
+pub mod seal;
 pub mod text;
 pub mod variable;
 

@@ -19,7 +19,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 mod store;
 
-pub use store::{Loaded, append, load, refresh};
+pub use store::{Loaded, append, append_all, load, refresh};
 
 /// Bytes of a window, and the fewest that a value may have.
 pub const WINDOW: usize = 12;

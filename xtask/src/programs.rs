@@ -61,6 +61,14 @@ const PROGRAMS: &[Program] = &[
         linux_only: true,
     },
     Program {
+        names: &["gpg"],
+        why: "opens a store of pass for an import",
+        apt: "gnupg",
+        brew: Some("gnupg"),
+        linux_only: false,
+    },
+    Program { names: &["pass"], why: "makes a store to import", apt: "pass", brew: Some("pass"), linux_only: false },
+    Program {
         names: &["mandoc"],
         why: "reads the man pages and warns",
         apt: "mandoc",

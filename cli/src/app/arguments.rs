@@ -9,11 +9,15 @@ mod config;
 mod deliver;
 mod owners;
 mod remote;
+mod seal;
+mod transfer;
 
 pub use config::*;
 pub use deliver::*;
 pub use owners::*;
 pub use remote::*;
+pub use seal::*;
+pub use transfer::*;
 
 /// `--json`.
 #[derive(Args)]

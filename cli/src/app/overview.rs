@@ -15,6 +15,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         "Agents and access",
         &["add-agent", "grant", "revoke", "list-agents", "remove-agent", "recover-agent", "restore-agent"],
     ),
+    ("Files of other programs", &["import", "export", "seal", "open", "reseal"]),
     ("Many machines", &["sync", "clone"]),
     ("Owners", &["owner", "add-owner", "remove-owner", "rotate-owner"]),
     ("History", &["log", "restore"]),

@@ -30,7 +30,7 @@ pub fn run(setting: &Setting, args: &Env) -> Outcome {
         EnvFormat::Docker => Format::Docker,
         EnvFormat::Github => return github(&variables),
     };
-    super::get::write(render::render(format, &variables)?.expose())?;
+    output::raw(&mut std::io::stdout(), render::render(format, &variables)?.expose())?;
     Ok(Code::Done)
 }
 
@@ -48,7 +48,7 @@ fn github(variables: &[Variable<'_>]) -> Outcome {
         hint: "choose another --format".into(),
     })?;
     let made = render::github(variables)?;
-    super::get::write(made.masks.expose())?;
+    output::raw(&mut std::io::stdout(), made.masks.expose())?;
     let append = std::fs::OpenOptions::new().append(true).create(true).open(&file);
     let written = append.and_then(|mut file| file.write_all(made.file.expose()));
     written.map_err(Error::io("write", &file))?;

@@ -5,7 +5,7 @@ use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::{Found, Setting, tell};
 use agent_vault_core::{Identities, Result, SecretBytes, Timestamp, home};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 /// Writes a value, byte for byte; a newline follows on a terminal only.
 pub fn run(mut setting: Setting, args: &Get) -> Outcome {
@@ -19,9 +19,11 @@ pub fn run(mut setting: Setting, args: &Get) -> Outcome {
         Some(file) if args.force => home::replace_private(file, value.expose(), true)?,
         Some(file) => home::create_private(file, value.expose())?,
         None => {
-            write(value.expose())?;
-            if std::io::stdout().is_terminal() {
-                write(b"\n")?;
+            let mut out = std::io::stdout();
+            // Standard output keeps what it is given in a buffer that nobody wipes: the value goes past it.
+            output::raw(&mut out, value.expose())?;
+            if out.is_terminal() {
+                output::raw(&mut out, b"\n")?;
             }
         }
     }
@@ -42,31 +44,4 @@ fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(Secre
             Ok((secret.value, secret.metadata.and_then(|metadata| metadata.expires)))
         }
     }
-}
-
-/// Writes a value to standard output, which keeps what it is given in a buffer that nobody wipes: it goes past that.
-pub(super) fn write(bytes: &[u8]) -> std::io::Result<()> {
-    raw(&mut std::io::stdout(), bytes)
-}
-
-/// Writes without the line buffer of standard output.
-#[cfg(unix)]
-fn raw(out: &mut std::io::Stdout, bytes: &[u8]) -> std::io::Result<()> {
-    out.flush()?;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match rustix::io::write(&*out, rest) {
-            Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
-            Ok(count) => rest = &rest[count..],
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn raw(out: &mut std::io::Stdout, bytes: &[u8]) -> std::io::Result<()> {
-    out.write_all(bytes)?;
-    out.flush()
 }

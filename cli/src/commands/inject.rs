@@ -40,7 +40,7 @@ pub fn run(setting: &Setting, args: &Inject) -> Outcome {
         // Whatever stands there is replaced, and a link is not followed.
         Some(to) if args.force => home::replace_private(to, filled.expose(), true)?,
         Some(to) => home::create_private(to, filled.expose())?,
-        None => super::get::write(filled.expose())?,
+        None => output::raw(&mut std::io::stdout(), filled.expose())?,
     }
     Ok(Code::Done)
 }

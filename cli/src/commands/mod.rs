@@ -11,9 +11,11 @@ mod config;
 mod demo;
 mod edit;
 mod env;
+mod export;
 mod findings;
 mod get;
 mod hook;
+mod import;
 mod init;
 mod inject;
 mod keys;
@@ -29,6 +31,7 @@ mod recognise;
 mod restore;
 mod run;
 mod scan;
+mod seal;
 mod set;
 mod settings;
 mod show;
@@ -66,6 +69,11 @@ pub fn run(app: &App) -> Outcome {
         Command::Show(args) => show::run(setting, args),
         Command::Rm(args) => moving::remove(&setting, args),
         Command::Mv(args) => moving::rename(&setting, args),
+        Command::Import(args) => import::run(&setting, args),
+        Command::Export(args) => export::run(&setting, args),
+        Command::Seal(args) => seal::seal(&setting, args),
+        Command::Open(args) => seal::open(&setting, args),
+        Command::Reseal(args) => seal::reseal(&setting, args),
         Command::AddAgent(args) => agents::add(&setting, args),
         Command::RemoveAgent(args) => agents::remove(&setting, args),
         Command::ListAgents(args) => agents::list(&setting, args),

@@ -14,6 +14,21 @@ pub fn told(setting: &Setting, vault: &Vault, path: &SecretPath, value: &SecretB
     }
 }
 
+/// Lets the commit hook recognise many values, or says how many it will not.
+pub fn told_all(setting: &Setting, vault: &Vault, values: &[(SecretPath, SecretBytes)]) {
+    let weak = values.iter().filter(|(_, value)| fingerprints::weakness(value.expose()).is_some()).count();
+    if weak > 0 {
+        output::note(&format!(
+            "the commit hook will not recognise {}: too short, or too easily guessed",
+            output::count(weak, "value")
+        ));
+    }
+    let all = values.iter().map(|(path, value)| (path, value));
+    if let Err(error) = fingerprints::append_all(&setting.context.home, vault.id(), all) {
+        failed(&error);
+    }
+}
+
 /// Says that a value was stored, and is not known to the commit hook.
 pub fn failed(error: &Error) {
     output::warn(&format!("the commit hook will not recognise this value: {error}"));

@@ -11,7 +11,6 @@ use agent_vault_core::vault::{SetOutcome, SetRequest};
 use agent_vault_core::{AgentName, Error, Result, SecretBytes, Timestamp, Vault};
 use rand::Rng;
 use std::io::{IsTerminal, Read};
-use zeroize::Zeroizing;
 
 /// More than any vault takes: reading stops there.
 const MAX_READ: u64 = (16 << 20) + 1;
@@ -126,24 +125,9 @@ impl Input {
     }
 }
 
-/// Reads a value whole, into memory that is wiped.
+/// Reads a value whole.
 pub(super) fn read(input: impl Read) -> std::io::Result<SecretBytes> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
-    let mut input = input.take(MAX_READ);
-    let mut chunk = Zeroizing::new([0u8; 16 << 10]);
-    loop {
-        let count = input.read(&mut *chunk)?;
-        if count == 0 {
-            return Ok(SecretBytes::new(std::mem::take(&mut *bytes)));
-        }
-        if bytes.capacity() - bytes.len() < count {
-            // Grown by hand: the old buffer is wiped, which a growing vector would not do.
-            let mut larger = Zeroizing::new(Vec::with_capacity(bytes.capacity() * 2));
-            larger.extend_from_slice(&bytes);
-            bytes = larger;
-        }
-        bytes.extend_from_slice(&chunk[..count]);
-    }
+    SecretBytes::read(input, MAX_READ)
 }
 
 /// A random value.

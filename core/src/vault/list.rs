@@ -137,6 +137,15 @@ impl Vault {
         })
     }
 
+    /// One secret's verified metadata, or none where there is no such secret. A step of something else, and not recorded by
+    /// itself; unlike [`Vault::metadata`], it looks for no similar names.
+    ///
+    /// # Errors
+    /// As [`Vault::get`]; that the secret was made to vanish is one.
+    pub fn look_up(&self, path: &SecretPath) -> Result<Option<Metadata>> {
+        self.under_root(|trusted| self.listed(path, trusted))
+    }
+
     /// The verified metadata of a secret that a folder listed; none when it was properly removed since.
     fn listed(&self, path: &SecretPath, trusted: &Trusted) -> Result<Option<Metadata>> {
         self.newest(|| match self.verified_metadata(path, trusted) {

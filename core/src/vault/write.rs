@@ -57,6 +57,21 @@ pub(super) struct Decision {
     loses: Vec<String>,
 }
 
+impl Decision {
+    /// What carrying it out would come to, with nothing encrypted.
+    fn forecast(self, policy: &Policy<'_>) -> SetOutcome {
+        let Decision { created, next, content, gains, loses } = self;
+        let metadata = match content {
+            Content::Nothing | Content::Metadata => next,
+            Content::Reencrypted | Content::New(_) => {
+                let readers = policy.readers(&next.group, &next.agents);
+                Metadata { recipients: readers.ids(), authorized_agents: readers.agents, ..next }
+            }
+        };
+        SetOutcome { created, metadata, gains, loses, commit: None }
+    }
+}
+
 /// What a decision writes.
 enum Content {
     /// Nothing: all is so already.
@@ -108,7 +123,7 @@ impl Owner<'_> {
     }
 
     /// Stores many values, or changes what is known of them, in one signed commit: all of them or none. Values are
-    /// encrypted on all cores. `message` says in the commit what was done ("import 12 secrets from .env"); the outcomes
+    /// encrypted on all cores; a dry run encrypts none. `message` says in the commit what was done ("import 12 secrets from .env"); the outcomes
     /// come in the order of the requests.
     ///
     /// # Errors
@@ -130,6 +145,9 @@ impl Owner<'_> {
                 .into_iter()
                 .map(|(path, request)| session.decide(&policy, &mut spellings, &path, request))
                 .collect::<Result<Vec<_>>>()?;
+            if dry_run {
+                return Ok(decisions.into_iter().map(|decision| decision.forecast(&policy)).collect());
+            }
             let written: Vec<bool> =
                 decisions.iter().map(|decision| !matches!(decision.content, Content::Nothing)).collect();
             let (sealer, total, done) = (session.sealer(), decisions.len(), AtomicUsize::new(0));
@@ -141,7 +159,7 @@ impl Owner<'_> {
                     Ok(outcome)
                 })
                 .collect::<Result<Vec<_>>>()?;
-            if dry_run || !written.contains(&true) {
+            if !written.contains(&true) {
                 return Ok(outcomes);
             }
             let commit = session.commit(message)?;

@@ -68,14 +68,29 @@ pub fn load(home: &Home) -> Result<Loaded> {
     Ok(Loaded { fingerprints: Fingerprints::new(key, records), damaged, vaults })
 }
 
-/// Adds the fingerprints of a value to its vault's set. One append; nothing is flushed, for `hook refresh` makes it anew.
+/// Adds the fingerprints of a value to its vault's set; as [`append_all`].
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn append(home: &Home, vault: VaultId, name: &SecretPath, value: &SecretBytes) -> Result<()> {
+    append_all(home, vault, [(name, value)])
+}
+
+/// Adds the fingerprints of values to their vault's set. One append; nothing is flushed, for `hook refresh` makes it anew.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn append_all<'v>(
+    home: &Home,
+    vault: VaultId,
+    values: impl IntoIterator<Item = (&'v SecretPath, &'v SecretBytes)>,
+) -> Result<()> {
     let (_lock, key) = lock(home)?;
-    let records: Vec<u8> =
-        key.records(name, value.expose()).into_iter().flat_map(|record| record.to_bytes(&key)).collect();
+    let records: Vec<u8> = values
+        .into_iter()
+        .flat_map(|(name, value)| key.records(name, value.expose()))
+        .flat_map(|record| record.to_bytes(&key))
+        .collect();
     if records.is_empty() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use crate::app::{Env, EnvFormat};
 use crate::delivery;
 use crate::exit::{Code, Outcome};
+use crate::output;
 use crate::setting::Setting;
 use agent_vault_core::{Error, Result, SecretBytes};
 use agent_vault_deliver::render::{self, Format, Variable};

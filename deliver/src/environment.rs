@@ -62,8 +62,8 @@ impl EnvFile {
             if assignments.iter().any(again) {
                 return Err(wrong(found.line, &format!("{} is set twice", found.name), "remove one of the lines"));
             }
-            let text =
-                Text::of_value(&found.value).map_err(|error| wrong(found.line, &error.to_string(), &error.hint()))?;
+            let text = Text::of_value(found.value.expose())
+                .map_err(|error| wrong(found.line, &error.to_string(), &error.hint()))?;
             if committed && !text.has_references() {
                 return Err(wrong(
                     found.line,

@@ -60,7 +60,7 @@ pub(crate) fn of(value: &SecretBytes, field: &Field) -> Result<SecretBytes> {
             let mut found = lines.into_iter().filter(|line| [line.name.as_str()] == steps[..]).map(|line| line.value);
             match (found.next(), found.next()) {
                 (Some(_), Some(_)) => Err(Wrong::Twice),
-                (found, _) => Ok(found),
+                (found, _) => Ok(found.map(|value| value.expose().to_vec())),
             }
         }
     };

@@ -59,6 +59,7 @@ fn mistakes_name_their_line_and_no_value() {
         ("A=\"x\ny\"\nB='secret\n", 3, "not closed"),
         ("A='secret' secret", 1, "follows the closing quote"),
         ("1A=secret", 1, "begins with a letter"),
+        ("[prod]\nA=secret", 1, "a heading"),
         ("A secret=1", 1, "no '='"),
         ("A=1\n\nA=secret", 3, "in line 1 already"),
         ("A=\"secret\\\"", 1, "not closed"),

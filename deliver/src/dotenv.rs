@@ -75,27 +75,21 @@ pub fn parse(file: &[u8]) -> Result<Vec<Assignment>, Mistake> {
     Ok(found)
 }
 
-/// A value as this grammar, and other readers of such files, take it: in single quotes, or in double quotes with escapes
-/// where it holds a single quote or a line's end.
-pub fn quoted(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len() * 2 + 2);
-    if !value.iter().any(|byte| b"'\n\r".contains(byte)) {
-        out.push(b'\'');
-        out.extend_from_slice(value);
-        out.push(b'\'');
-        return out;
+/// Writes a value as this grammar, shells and other readers of such files take it: in single quotes, in which nothing has
+/// a meaning; in double quotes where the value has a single quote.
+pub fn quote(value: &[u8], mut write: impl FnMut(&[u8])) {
+    if !value.contains(&b'\'') {
+        [b"'", value, b"'"].into_iter().for_each(write);
+        return;
     }
-    out.push(b'"');
+    write(b"\"");
     for byte in value {
-        match byte {
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\\' | b'"' | b'$' | b'`' => out.extend([b'\\', *byte]),
-            _ => out.push(*byte),
+        if matches!(byte, b'\\' | b'"' | b'$' | b'`') {
+            write(b"\\");
         }
+        write(&[*byte]);
     }
-    out.push(b'"');
-    out
+    write(b"\"");
 }
 
 #[cfg(test)]
@@ -158,7 +152,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_value_survives_being_quoted_and_parsed(value in prop::collection::vec(any::<u8>(), 0..40)) {
-            let file = [b"A=", &quoted(&value)[..], b" # x\nB=1\n"].concat();
+            let mut file = b"A=".to_vec();
+            quote(&value, |bytes| file.extend_from_slice(bytes));
+            file.extend_from_slice(b" # x\nB=1\n");
             let found = parse(&file).unwrap();
             prop_assert_eq!(found[0].value.expose(), &value[..]);
             prop_assert_eq!(found[1].value.expose(), b"1");

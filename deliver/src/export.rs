@@ -56,7 +56,7 @@ pub fn render(form: &Form, secrets: &[(SecretPath, SecretBytes)], writing: &Writ
         .map(|(path, value)| Ok(Exported { path, name: writing.name(path)?, value: writing.value(value) }))
         .collect::<Result<Vec<_>>>()?;
     match form {
-        Form::Dotenv => flat::dotenv(&named),
+        Form::Dotenv => flat::variables(&named),
         Form::Json { flat } => nested::tree(&named, *flat)?.json(),
         Form::Yaml { flat } => nested::tree(&named, *flat)?.yaml(),
         Form::Kubernetes(object) => object.render(&named),

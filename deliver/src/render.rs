@@ -4,6 +4,7 @@ use crate::dotenv;
 use agent_vault_core::{Error, Result, SecretBytes};
 use rand::Rng;
 use shell_quote::{Bash, Fish};
+use zeroize::Zeroizing;
 
 /// A variable and its value.
 pub type Variable<'v> = (&'v str, &'v SecretBytes);
@@ -38,18 +39,23 @@ pub fn render(format: Format, variables: &[Variable<'_>]) -> Result<SecretBytes>
     }
     for (name, value) in variables {
         let bytes = value.expose();
-        let line = match format {
+        let line = Zeroizing::new(match format {
             Format::Bash | Format::Zsh => [b"export ", name.as_bytes(), b"=", &Bash::quote_vec(bytes)].concat(),
             Format::Fish => [b"set -gx ", name.as_bytes(), b" ", &Fish::quote_vec(bytes)].concat(),
             Format::PowerShell => format!("$env:{name} = '{}'", power_shell(text(name, value)?)).into_bytes(),
-            Format::Dotenv => [name.as_bytes(), b"=", &dotenv::quoted(bytes)].concat(),
+            Format::Dotenv => {
+                let mut line = [name.as_bytes(), b"="].concat();
+                line.reserve(bytes.len() * 2 + 2);
+                dotenv::quote(bytes, |bytes| line.extend_from_slice(bytes));
+                line
+            }
             Format::Docker | Format::Json => {
                 if bytes.iter().any(|byte| b"\n\r".contains(byte)) {
                     return Err(unfit(name, "has more than one line, and Docker's env files hold one"));
                 }
                 [name.as_bytes(), b"=", bytes].concat()
             }
-        };
+        });
         out.extend_from_slice(&line);
         out.push(b'\n');
     }

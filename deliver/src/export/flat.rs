@@ -1,6 +1,7 @@
 //! `.env`: one variable for each secret.
 
 use super::{Exported, Out, unique};
+use crate::dotenv;
 use agent_vault_core::{Result, SecretBytes};
 
 /// The variable of a path: upper case, with `_` for whatever a variable cannot have, and before a digit at its beginning.
@@ -11,7 +12,7 @@ pub(super) fn variable(path: &str) -> String {
 }
 
 /// In the dialect that `import` reads, and so that a shell reads the same.
-pub(super) fn dotenv(secrets: &[Exported<'_>]) -> Result<SecretBytes> {
+pub(super) fn variables(secrets: &[Exported<'_>]) -> Result<SecretBytes> {
     let mut out = Out::new();
     for (name, secret) in unique(secrets, variable)? {
         let value = secret.value.bytes();
@@ -20,25 +21,8 @@ pub(super) fn dotenv(secrets: &[Exported<'_>]) -> Result<SecretBytes> {
         }
         out.push(name.as_bytes());
         out.push(b"=");
-        quote(value, &mut out);
+        dotenv::quote(value, |bytes| out.push(bytes));
         out.push(b"\n");
     }
     Ok(out.finish())
-}
-
-/// In single quotes, in which nothing has a meaning; in double quotes where the value has one of these.
-fn quote(value: &[u8], out: &mut Out) {
-    if !value.contains(&b'\'') {
-        out.push(b"'");
-        out.push(value);
-        return out.push(b"'");
-    }
-    out.push(b"\"");
-    for byte in value {
-        if matches!(byte, b'\\' | b'"' | b'$' | b'`') {
-            out.push(b"\\");
-        }
-        out.push(&[*byte]);
-    }
-    out.push(b"\"");
 }

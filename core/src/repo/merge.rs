@@ -20,6 +20,9 @@ pub(crate) struct Signer<'k> {
     pub key: &'k SigningKey,
 }
 
+/// What lies beside one folder of a tree, by name, and that folder.
+type Beside = (Vec<(Vec<u8>, Entry)>, Option<Oid>);
+
 impl Repo {
     /// Stores the signed merge of two commits, moves nothing. In the vault's folder it has what `changes` make of ours;
     /// what lies outside is that of `outside`, or else merged as Git does. Returns the commit and the files to flush.
@@ -123,7 +126,7 @@ impl Repo {
     }
 
     /// One folder of a tree, and all that lies beside it.
-    fn beside(&self, tree: Option<Oid>, folder: &str) -> Result<(Vec<(Vec<u8>, Entry)>, Option<Oid>)> {
+    fn beside(&self, tree: Option<Oid>, folder: &str) -> Result<Beside> {
         let Some(tree) = tree else { return Ok((Vec::new(), None)) };
         let (raw, mut inner, mut others) = (self.raw_tree(tree)?, None, Vec::new());
         for (name, entry) in parse(&raw).ok_or_else(|| malformed(tree))? {

@@ -75,7 +75,7 @@ fn c5_the_key_never_reaches_the_program() {
     for masked in ["--mask", "--no-mask"] {
         let options = format!("{masked} --env A=stripe/api-key");
         let done = script(&world, &options, "env").env("AGENT_VAULT_KEY", &key).home(world.fresh_home(masked)).run();
-        done.ok().keeps_silent_about("AGENT-SECRET").keeps_silent_about("AGENT_VAULT_KEY").shows("A=");
+        done.ok().keeps_silent_about("AGE-SECRET-KEY").keeps_silent_about("AGENT_VAULT_KEY").shows("A=");
     }
 }
 

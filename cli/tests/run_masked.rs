@@ -154,7 +154,7 @@ fn shell(world: &World) -> Screen {
     let mut command = Command::new("bash");
     command.args(["--norc", "-i"]).current_dir(&world.repo);
     world.surround(&mut command, &world.home);
-    command.env("PS1", "$ ").env("TERM", "dumb").env("AV", PROGRAM);
+    command.env("PS1", "[$?]$ ").env("TERM", "dumb").env("AV", PROGRAM);
     Screen::new(command, false)
 }
 
@@ -187,8 +187,7 @@ fn job_control_works_with_and_without_masking() {
         screen.type_in("typed\n");
         screen.expect(if options == "--mask" { "got:typed:***" } else { "got:typed:sk_live" });
         screen.type_in("\x03");
-        screen.type_in("echo ended:$?\n");
-        screen.expect("ended:130");
+        screen.expect("[130]$");
         screen.type_in("exit\n");
         screen.end();
     }

@@ -127,7 +127,14 @@ impl std::str::FromStr for Assigned {
             true => Text::of_value(value.as_bytes())?,
             false => Text::reference(Reference::here(&value.parse::<SecretPath>()?)),
         };
-        Ok(Self { name: name.parse()?, text })
+        let name: Name = name.parse()?;
+        if name.as_str() == "AGENT_VAULT_KEY" {
+            return Err(Error::Usage {
+                message: "AGENT_VAULT_KEY holds the key that opens the vault, and no program is given it".into(),
+                hint: "name another variable".into(),
+            });
+        }
+        Ok(Self { name, text })
     }
 }
 

@@ -99,7 +99,7 @@ pub enum Command {
     /// Rename a secret
     #[command(after_help = "Example: agent-vault mv stripe/key stripe/api-key --yes")]
     Mv(Mv),
-    /// Take values over from a .env, JSON, YAML or sops file, or from pass or passage
+    /// Take values over from .env, JSON, YAML, sops, pass, passage
     #[command(
         after_help = "Examples:\n  agent-vault import .env --prefix billing --dry-run\n  agent-vault import secrets.enc.yaml --prefix billing/prod\n  agent-vault import --from pass --prefix personal\n\nAll of it in one commit, or nothing. docs/import.md says how each format is read."
     )]
@@ -129,7 +129,7 @@ pub enum Command {
         after_help = "Examples:\n  printf %s \"$PASSWORD\" | agent-vault seal billing\n  agent-vault seal billing --from-file tls.key\n\nThe readers of the group open it. An owner who seals also signs. docs/seal.md says what that is worth."
     )]
     Seal(Seal),
-    /// Write the value that was sealed to standard output, byte for byte
+    /// Write a sealed value to standard output, byte for byte
     #[command(after_help = "Example: agent-vault open avs://1/… --signed")]
     Open(Open),
     /// Seal what stands in files anew for those who may read it now

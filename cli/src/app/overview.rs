@@ -11,11 +11,11 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["demo", "init", "upgrade"]),
     ("Secrets", &["set", "get", "list", "show", "edit", "mv", "rm"]),
     ("Your programs", &["run", "env", "inject"]),
+    ("Files of other programs", &["import", "export", "seal", "open", "reseal"]),
     (
         "Agents and access",
         &["add-agent", "grant", "revoke", "list-agents", "remove-agent", "recover-agent", "restore-agent"],
     ),
-    ("Files of other programs", &["import", "export", "seal", "open", "reseal"]),
     ("Many machines", &["sync", "clone"]),
     ("Owners", &["owner", "add-owner", "remove-owner", "rotate-owner"]),
     ("History", &["log", "restore"]),

@@ -33,6 +33,8 @@ mod roots;
 pub mod secret;
 pub mod settings;
 pub mod signing;
+#[cfg(test)]
+mod simulation;
 pub mod time;
 pub mod trust;
 mod txn;

@@ -6,6 +6,7 @@
 //! - `bench` measures the release build beside its peers.
 //! - `picture` draws a session on a terminal for the README.
 //! - `fuzz` searches for inputs that break a law.
+//! - `load` does for long what a test does for seconds.
 //! - `mutants` searches for changes of the code that no test notices.
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
@@ -15,6 +16,7 @@ mod docs;
 mod failure;
 mod fuzz;
 mod interop;
+mod load;
 mod mutants;
 mod peers;
 mod picture;
@@ -39,6 +41,7 @@ Commands:
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
   picture            Draw a session on a terminal: docs/terminal.svg
   fuzz [SECONDS]     Search for inputs that break a law (`fuzz --help`)
+  load [OPTIONS]     Do for long what a test does for seconds (`load --help`)
   mutants [ARGS]     Search for changes of the code that no test notices (`mutants --help`)
   help               Print this text
 
@@ -71,6 +74,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some("picture") => picture::run(&rest),
         Some("docs") => docs::run(&rest),
         Some("fuzz") => fuzz::run(&rest),
+        Some("load") => load::run(&rest),
         Some("mutants") => mutants::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");

@@ -34,6 +34,8 @@ pub mod seal;
 pub mod secret;
 pub mod settings;
 pub mod signing;
+#[cfg(test)]
+mod simulation;
 pub mod time;
 pub mod trust;
 mod txn;

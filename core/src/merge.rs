@@ -10,6 +10,7 @@ use serde::Serialize;
 
 pub(crate) mod agents;
 pub mod driver;
+pub(crate) mod moves;
 pub(crate) mod names;
 pub(crate) mod policy;
 pub(crate) mod secret;

@@ -3,11 +3,14 @@
 //! Each clone has a HOME of its own and the owner's key. All begin together; each runs its share of every kind of write
 //! and syncs after every second one. Then all sync until nothing moves, and what every clone has is compared with what
 //! was acknowledged. What is lost is named, and the exit code is 1. A cost is printed and judged by a person.
+//!
+//! With `--simulate`, the simulation in memory runs for longer than a test may take.
 
 mod judge;
 mod machines;
 mod options;
 mod round;
+mod simulate;
 mod table;
 
 use std::process::ExitCode;
@@ -38,6 +41,9 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
         println!("{}", options::HELP);
         return Ok(ExitCode::SUCCESS);
     };
+    if let Some(steps) = options.steps {
+        return simulate::run(steps);
+    }
     let program = options.program.clone().map_or_else(build_ours, Ok)?;
     let sizes = options.size.map_or_else(usual, |size| vec![size]);
     let sandbox = Sandbox::new()?;

@@ -1,6 +1,6 @@
 //! What may follow what: the rules for one document of a commit, compared with those of the commit's parents.
 
-use super::document::{Doc, Record, forgotten, same_value};
+use super::document::{Doc, Record, forgotten, moved, same_value};
 use super::short;
 use crate::digest::Digest;
 use crate::manifest::Manifest;
@@ -109,6 +109,20 @@ fn value(new: &Metadata, olds: &[&Metadata]) -> Result<(), String> {
         exposure(new, old)?;
     }
     Ok(())
+}
+
+/// A secret that continues nothing at its own name, where a tombstone has the revision `before` (0 without one): it is one of
+/// those that `left` in the same commit. Several may look alike, having been made within one second; one must fit.
+pub(crate) fn arrival(new: &Metadata, before: u64, left: &[Metadata]) -> Result<(), String> {
+    let (revision, value) = (new.revision, new.value_revision);
+    let mut reason = format!("its numbers (revision {revision}, value {value}) continue nothing");
+    for from in left.iter().filter(|from| moved(new, from, before)) {
+        match exposure(new, from) {
+            Ok(()) => return Ok(()),
+            Err(forgets) => reason = forgets,
+        }
+    }
+    Err(reason)
 }
 
 /// No key that could read a value may be forgotten while the value stays.

@@ -36,12 +36,24 @@ impl Names {
             named.collect::<BTreeMap<_, _>>()
         };
         let mut now: BTreeMap<KeyId, Vec<AgentName>> = BTreeMap::new();
+        let (mut single, mut double) = (Vec::new(), Vec::new());
         for agent in &merged.agents {
-            let side = [ours, theirs].into_iter().find_map(|side| {
-                let found = side.agents.iter().find(|found| found.public_key == agent.public_key)?;
-                Some(person(bases, side, found))
-            });
-            now.entry(side.unwrap_or_else(|| agent.public_key.id())).or_default().push(agent.name.clone());
+            let own = agent.public_key.id();
+            let on = |side: &Manifest| side.agents.iter().find(|found| found.public_key.id() == own).cloned();
+            let mut persons: Vec<KeyId> =
+                [ours, theirs].into_iter().filter_map(|side| Some(person(bases, side, &on(side)?))).collect();
+            persons.sort_unstable();
+            persons.dedup();
+            match persons.as_slice() {
+                [] => single.push((own, agent.name.clone())),
+                [person] => single.push((*person, agent.name.clone())),
+                // Somebody's new key on one side is a new agent's on the other.
+                both => double.extend(both.iter().map(|person| (*person, agent.name.clone()))),
+            }
+        }
+        // Who is two comes last: the first name of a list stands for it, and must not stand for another person too.
+        for (person, name) in single.into_iter().chain(double) {
+            now.entry(person).or_default().push(name);
         }
         Self { meant: [ours, theirs].iter().chain(bases).map(|manifest| persons(manifest)).collect(), now }
     }
@@ -51,6 +63,7 @@ impl Names {
         let meant = agents.iter().filter_map(|agent| self.meant[number].get(agent));
         let mut told: Vec<AgentName> = meant.filter_map(|person| self.now.get(person)?.first().cloned()).collect();
         told.sort();
+        told.dedup();
         told
     }
 
@@ -59,6 +72,7 @@ impl Names {
         let named = self.now.values().filter(|names| names.first().is_some_and(|first| told.contains(first)));
         let mut all: Vec<AgentName> = named.flatten().cloned().collect();
         all.sort();
+        all.dedup();
         all
     }
 }

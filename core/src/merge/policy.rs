@@ -5,7 +5,7 @@
 
 use super::agents::person;
 use super::{Remark, Side, parents};
-use crate::digest::Digest;
+use crate::digest::{Digest, KeyId};
 use crate::manifest::{Agent, Group, Manifest};
 use crate::name::{AgentName, GroupName};
 use crate::recipient::Recipient;
@@ -101,20 +101,24 @@ fn by_key<'m>(manifest: &'m Manifest, agent: &Agent) -> Option<&'m Agent> {
 /// The groups of an agent: those that both sides give it, and those that one of them added. Whoever removed the agent took all
 /// that it had.
 fn groups(bases: &[&Manifest], (mine, other): (&Manifest, &Manifest), agent: &Agent) -> Vec<GroupName> {
-    let person = person(bases, mine, agent);
+    // Somebody's new key on one side may be a new agent's on the other: both are meant.
+    let persons: BTreeSet<KeyId> = [mine, other]
+        .into_iter()
+        .filter_map(|manifest| by_key(manifest, agent).map(|found| person(bases, manifest, found)))
+        .collect();
     let olds: Vec<&Agent> =
-        bases.iter().flat_map(|base| &base.agents).filter(|found| found.public_key.id() == person).collect();
+        bases.iter().flat_map(|base| &base.agents).filter(|found| persons.contains(&found.public_key.id())).collect();
     let had = |group: &GroupName| olds.iter().any(|old| old.groups.contains(group));
-    let there = other.agents.iter().find(|found| self::person(bases, other, found) == person);
-    let has = |group: &GroupName| there.is_some_and(|found| found.groups.contains(group));
+    let sides: [Vec<&Agent>; 2] = [mine, other].map(|manifest| {
+        manifest.agents.iter().filter(|found| persons.contains(&person(bases, manifest, found))).collect()
+    });
+    let given = |group: &GroupName| sides.iter().all(|side| side.iter().any(|found| found.groups.contains(group)));
     // With a new key on either side there are two of it: what one was given is not given to the other.
-    let is_one = |found: &&Agent| {
+    let is_one = |found: &&&Agent| {
         found.public_key == agent.public_key || olds.iter().any(|old| old.public_key == found.public_key)
     };
-    let added = there.filter(is_one).map(|found| &found.groups);
-    let all: BTreeSet<&GroupName> = agent.groups.iter().chain(added.into_iter().flatten()).collect();
-    let kept = all.into_iter().filter(|group| (agent.groups.contains(group) && has(group)) || !had(group));
-    kept.cloned().collect()
+    let all: BTreeSet<&GroupName> = sides.iter().flatten().filter(is_one).flat_map(|found| &found.groups).collect();
+    all.into_iter().filter(|group| given(group) || !had(group)).cloned().collect()
 }
 
 /// Gives each agent a name of its own, and drops one whose key another has.

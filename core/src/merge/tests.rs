@@ -1,12 +1,14 @@
+use super::agents::Names;
+use super::moves::Moves;
 use super::policy as manifests;
 use super::secret::{Outcome, Said, merge};
 use super::{Remark, Side, names};
-use crate::digest::Digest;
+use crate::digest::{Digest, KeyId};
 use crate::history::document::{Doc, Record};
 use crate::history::rules;
 use crate::manifest::Manifest;
 use crate::metadata::{Metadata, Tombstone};
-use crate::name::SecretPath;
+use crate::name::{AgentName, SecretPath};
 use crate::root::{Root, VaultId};
 use crate::yaml::Document;
 use proptest::prelude::*;
@@ -334,6 +336,54 @@ fn d1_a_new_key_beside_a_removal_reads_nothing_that_the_agent_had() {
     let base = all.with(&all.base, &[("ci", 0, &["a", "b"])]);
     let (rekeyed, removed) = (all.with(&base, &[("ci", 1, &["a", "b", "c"])]), all.with(&base, &[]));
     assert_eq!(told(&all.merge(&base, &rekeyed, &removed).manifest), ["ci:c"]);
+}
+
+#[test]
+fn d1_somebody_s_new_key_that_is_a_new_agent_s_on_the_other_side_has_what_both_gave_it() {
+    let all = Policies::new();
+    let base = all.with(&all.base, &[("ci", 0, &["b"])]);
+    let rekeyed = all.with(&base, &[("ci", 1, &["a", "b"])]);
+    // One name or two: `merge` looks from both sides.
+    let beside = all.with(&base, &[("bot", 1, &["c"]), ("ci", 0, &["b"])]);
+    let merged = all.merge(&base, &rekeyed, &beside).manifest;
+    assert_eq!(told(&merged), ["bot:a+b+c"]);
+    let names = |sides: [&Manifest; 2]| Names::new(&[&base], sides, &merged);
+    let bot: Vec<AgentName> = vec!["bot".parse().unwrap()];
+    for (names, rekeyed, beside) in [(names([&rekeyed, &beside]), 0, 1), (names([&beside, &rekeyed]), 1, 0)] {
+        // Whichever way a document calls it.
+        assert_eq!(names.all(&names.told(rekeyed, &["ci".parse().unwrap()])), bot);
+        assert_eq!(names.all(&names.told(beside, &bot)), bot);
+    }
+    let twin = all.with(&all.with(&base, &[]), &[("ci", 1, &[]), ("ci-2", 0, &["b"])]);
+    assert_eq!(told(&all.merge(&base, &rekeyed, &twin).manifest), ["ci:a+b"]);
+    let revoked = all.with(&base, &[("bot", 1, &["c"]), ("ci", 0, &[])]);
+    assert_eq!(told(&all.merge(&base, &rekeyed, &revoked).manifest), ["bot:a+c"]);
+}
+
+#[test]
+fn a9_what_one_side_moved_does_not_forget_who_was_given_it_on_the_other() {
+    let of = |doc: &Doc| doc.metadata().unwrap().clone();
+    let base = first();
+    let gone = act(&base, Act::Remove);
+    // Moved by one side, encrypted for one more reader by the other.
+    let moved = signed(Metadata { name: path("b/b"), revision: 2, parents: Vec::new(), ..of(&base) });
+    let more: Vec<KeyId> =
+        ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc"].map(|key| key.parse().unwrap()).to_vec();
+    let given = signed(Metadata { recipients: more, revision: 2, parents: vec![base.digest], ..of(&base) });
+    let exposed = |moved: &Doc, others: &[Metadata]| {
+        let mut moves = Moves::default();
+        moves.add(&[Some(&base)], [Some(&gone), Some(&given)]);
+        moves.add(&[None], [Some(moved), None]);
+        let live: Vec<Metadata> = [of(moved)].into_iter().chain(others.iter().cloned()).collect();
+        moves.exposed(live.iter(), |_| None)
+    };
+    let found = exposed(&moved, &[]);
+    let keys: Vec<String> = found[&path("b/b")].iter().map(|exposure| exposure.key.to_string()).collect();
+    assert_eq!(keys, ["cccccccccccccccc"]);
+    // Where the old name stays, and where the new one only looks alike because it was made in the same second, nobody is.
+    assert!(exposed(&moved, &[of(&given)]).is_empty());
+    let made = signed(Metadata { name: path("b/b"), parents: Vec::new(), ..of(&base) });
+    assert!(exposed(&made, &[]).is_empty());
 }
 
 #[test]

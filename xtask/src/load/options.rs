@@ -7,6 +7,7 @@ use agent_vault_test_remotes::Transport;
 use crate::failure::Failure;
 
 use super::round::Size;
+use super::simulate::STEPS;
 
 /// What `load --help` prints.
 pub const HELP: &str = "\
@@ -21,10 +22,12 @@ Options:
   --size CLONESxWRITES  Only one run, of this size
   --ssh                 That run over ssh, by an sshd of its own on 127.0.0.1
   --program FILE        Use this program instead of building the release
+  --simulate [STEPS]    Instead, owners, a reader and a hostile host in memory: a million steps unless you say otherwise
   --help                Print this text
 
 Environment:
-  TMPDIR  where to work
+  TMPDIR                       where to work
+  AGENT_VAULT_SIMULATION_SEED  repeats a simulation
 
 Example:
   cargo xtask load --size 4x16 --ssh";
@@ -34,6 +37,8 @@ Example:
 pub struct Options {
     /// One run instead of all.
     pub size: Option<Size>,
+    /// The simulation instead, this many steps long.
+    pub steps: Option<u64>,
     /// The program under load.
     pub program: Option<PathBuf>,
 }
@@ -46,11 +51,15 @@ impl Options {
     /// An unknown option, or a size that is none.
     pub fn parse(args: &[String]) -> Result<Option<Self>, Failure> {
         let mut options = Self::default();
-        let (mut ssh, mut args) = (false, args.iter());
+        let (mut ssh, mut args) = (false, args.iter().peekable());
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--ssh" => ssh = true,
+                "--simulate" => {
+                    let steps = args.next_if(|next| !next.starts_with("--"));
+                    options.steps = Some(steps.map_or(Ok(STEPS), |steps| number_of_steps(steps))?);
+                }
                 "--size" => options.size = Some(size(args.next())?),
                 // Absolute: it is called from other folders.
                 "--program" => match args.next().map(std::fs::canonicalize) {
@@ -70,6 +79,11 @@ impl Options {
         }
         Ok(Some(options))
     }
+}
+
+fn number_of_steps(text: &str) -> Result<u64, Failure> {
+    let steps = text.replace('_', "").parse().ok().filter(|steps| *steps > 0);
+    steps.ok_or_else(|| Failure::usage(format!("`{text}` is no number of steps")))
 }
 
 fn size(text: Option<&String>) -> Result<Size, Failure> {
@@ -99,8 +113,26 @@ mod tests {
     }
 
     #[test]
+    fn a_simulation_takes_a_million_steps_or_as_many_as_are_said() {
+        let steps = |text| parse(text).unwrap().unwrap().steps;
+        assert_eq!(steps(""), None);
+        assert_eq!(steps("--simulate"), Some(1_000_000));
+        assert_eq!(steps("--simulate 20_000"), Some(20_000));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
-        for text in ["--size", "--size 4", "--size 0x3", "--size axb", "--ssh", "--fast", "--program /nowhere"] {
+        for text in [
+            "--size",
+            "--size 4",
+            "--size 0x3",
+            "--size axb",
+            "--ssh",
+            "--fast",
+            "--simulate 0",
+            "--simulate x",
+            "--program /nowhere",
+        ] {
             assert_eq!(parse(text).unwrap_err().code(), 2, "{text}");
         }
     }

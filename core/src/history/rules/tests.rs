@@ -148,3 +148,16 @@ fn a_tombstone_is_signed_anew_as_the_next_one_and_in_no_other_way() {
     assert!(secret(Some(&renewed(&buried, 0)), &[]).is_err());
     assert!(secret(Some(&buried), &[&renewed(&buried, 0)]).unwrap_err().contains("went back"));
 }
+
+#[test]
+fn of_secrets_that_left_and_look_alike_one_must_have_been_what_arrived() {
+    let keys = "[aaaaaaaaaaaaaaaa, bbbbbbbbbbbbbbbb]";
+    let of = |draft: Draft| draft.meta().metadata().unwrap().clone();
+    let named = |name: &str, draft: Draft| Metadata { name: name.parse().unwrap(), ..of(draft) };
+    // Both were made in one second; one key could read one of them only.
+    let left = [named("a/open", Draft { recipients: keys, ..draft(1, 1, &[]) }), named("a/closed", draft(1, 1, &[]))];
+    let new = named("b/closed", draft(2, 1, &[]));
+    assert_eq!(arrival(&new, 0, &left), Ok(()));
+    assert!(arrival(&new, 0, &left[..1]).unwrap_err().contains("forgets that the key bbbbbbbbbbbbbbbb"));
+    assert!(arrival(&new, 4, &left).unwrap_err().contains("continue nothing"));
+}

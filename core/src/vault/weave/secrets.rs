@@ -8,6 +8,7 @@ use crate::history::document::{Doc, Record};
 use crate::layout::{self, Part};
 use crate::manifest::Manifest;
 use crate::merge::agents::Names;
+use crate::merge::moves::Moves;
 use crate::merge::policy::Merged;
 use crate::merge::secret::{Outcome, Said, merge};
 use crate::merge::{Remark, Side, names};
@@ -43,14 +44,14 @@ struct Live {
     lies: SecretPath,
     /// Its value counts as a new one, so its ciphertext must be another.
     anew: bool,
-    /// Agents that it names are called otherwise now.
-    renamed: bool,
+    /// Agents that it names are called otherwise now, or more keys are exposed to.
+    altered: bool,
 }
 
 impl Live {
     /// Whether it is taken from a side as it is.
     fn is_whole(&self, side: Side) -> bool {
-        self.taken.is_some() && self.side == side && !self.renamed
+        self.taken.is_some() && self.side == side && !self.altered
     }
 }
 
@@ -75,11 +76,13 @@ impl Weaver<'_> {
         let bases: Vec<&Manifest> = self.bases.iter().map(|base| &base.manifest).collect();
         let called = Names::new(&bases, [&self.ours.manifest, &self.theirs.manifest], &policy.manifest);
         let mut all: BTreeMap<SecretPath, Now> = BTreeMap::new();
+        let mut moves = Moves::default();
         for (path, change) in &changes {
-            let now = self.decide(repo, &called, path, change, &mut remarks)?;
+            let now = self.decide(repo, &called, path, change, &mut moves, &mut remarks)?;
             all.insert(path.clone(), now);
         }
         self.untouched(repo, &called, &changes, &mut all)?;
+        self.expose(&moves, &mut all);
         self.rename(repo, &mut all, &changes, &mut remarks)?;
         let (files, reencrypted) = self.write(policy, all, &changes, progress)?;
         Ok((files, reencrypted, remarks))
@@ -92,6 +95,7 @@ impl Weaver<'_> {
         called: &Names,
         path: &SecretPath,
         change: &SecretChange,
+        moves: &mut Moves,
         remarks: &mut Vec<Remark>,
     ) -> Result<Now> {
         let bases = self.bases.iter().enumerate();
@@ -105,6 +109,7 @@ impl Weaver<'_> {
             let known = |doc: &Doc| bases.iter().flatten().any(|base| base.digest == doc.digest);
             !counts && !doc.as_ref().is_some_and(known)
         };
+        moves.add(&bases, [ours.0.as_ref(), theirs.0.as_ref()]);
         let (ours_counts, theirs_counts) = (!foreign(&ours), !foreign(&theirs));
         match (ours_counts, theirs_counts, ours.0, theirs.0) {
             (true, false, ours, Some(theirs)) => Ok(self.quarantine(called, path, ours, theirs, Side::Theirs, remarks)),
@@ -126,7 +131,7 @@ impl Weaver<'_> {
                     Outcome::Woven { fact, side, anew } => {
                         let fact = Metadata { agents: called.all(&fact.agents), ..*fact };
                         let lies = path.clone();
-                        Now::Live(Box::new(Live { fact, taken: None, side, lies, anew, renamed: false }))
+                        Now::Live(Box::new(Live { fact, taken: None, side, lies, anew, altered: false }))
                     }
                     Outcome::Taken(side) => {
                         let doc = if side == Side::Ours { ours } else { theirs };
@@ -192,7 +197,7 @@ impl Weaver<'_> {
                 let value_revision = if anew { theirs + 1 } else { fact.value_revision };
                 let agents = called.all(&called.told(number(side), &fact.agents));
                 let fact = Metadata { revision, value_revision, parents, agents, ..*fact };
-                Now::Live(Box::new(Live { fact, taken: None, side, lies: path.clone(), anew, renamed: false }))
+                Now::Live(Box::new(Live { fact, taken: None, side, lies: path.clone(), anew, altered: false }))
             }
             Some(Record::Gone(gone)) => Now::Buried(gone.continuing(revision, parents)),
             None => Now::Buried(Tombstone::new(self.owner.vault.id, path.clone(), revision, parents)),
@@ -231,6 +236,19 @@ impl Weaver<'_> {
             all.insert(path, now);
             Ok(())
         })
+    }
+
+    /// What was moved on one side does not forget who could read it on the other.
+    fn expose(&self, moves: &Moves, all: &mut BTreeMap<SecretPath, Now>) {
+        let live = all.values().filter_map(|now| match now {
+            Now::Live(live) => Some(&live.fact),
+            _ => None,
+        });
+        for (path, exposed_to) in moves.exposed(live, |key| self.owner_name(key)) {
+            if let Some(Now::Live(live)) = all.get_mut(&path) {
+                (live.fact.exposed_to, live.altered) = (exposed_to, true);
+            }
+        }
     }
 
     /// Of names that differ only in case the later get other ones.
@@ -407,7 +425,7 @@ fn told(called: &Names, number: usize, mut doc: Doc) -> Doc {
 /// A secret that is taken as a side has it, but for the names of its agents.
 fn live(called: &Names, mut fact: Metadata, digest: Digest, side: Side, path: &SecretPath) -> Now {
     let agents = called.all(&called.told(number(side), &fact.agents));
-    let renamed = agents != fact.agents;
+    let altered = agents != fact.agents;
     fact.agents = agents;
-    Now::Live(Box::new(Live { fact, taken: Some(digest), side, lies: path.clone(), anew: false, renamed }))
+    Now::Live(Box::new(Live { fact, taken: Some(digest), side, lies: path.clone(), anew: false, altered }))
 }

@@ -3,7 +3,7 @@
 use super::{Examiner, Parent, Verdict};
 use crate::error::{Result, printable};
 use crate::history::chain::Chain;
-use crate::history::document::{Doc, moved};
+use crate::history::document::Doc;
 use crate::history::rules;
 use crate::layout;
 use crate::metadata::Metadata;
@@ -200,15 +200,9 @@ impl Claims {
 
     pub(super) fn moves(self, verdict: &mut Verdict) {
         for (path, new, last) in self.arrived {
-            let source = self.left.iter().find(|from| moved(&new, from, last));
-            let reason = match source.map(|from| rules::exposure(&new, from)) {
-                Some(Ok(())) => continue,
-                Some(Err(reason)) => reason,
-                None => {
-                    format!("its numbers (revision {}, value {}) continue nothing", new.revision, new.value_revision)
-                }
-            };
-            verdict.wrong(files_of(&path), reason);
+            if let Err(reason) = rules::arrival(&new, last, &self.left) {
+                verdict.wrong(files_of(&path), reason);
+            }
         }
     }
 }

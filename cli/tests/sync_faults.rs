@@ -122,12 +122,32 @@ fn a_sync_that_is_killed_at_any_moment_loses_nothing() {
         done += u32::from(killed.code == Some(0));
         pause += 30 + pause / 8;
         names.extend([here, there]);
-        assert!(pause < 100_000, "it comes to an end");
+        assert!(pause < 100_000, "it comes to an end\n{killed}");
     }
     clones.settle();
     for (name, machine) in names.iter().flat_map(|name| clones.all().iter().map(move |machine| (name, machine))) {
         assert_eq!(machine.get(name), name.as_bytes());
     }
+}
+
+#[test]
+fn locks_that_a_killed_git_left_on_what_it_fetched_hinder_nobody() {
+    let clones = Clones::of_one_owner(2);
+    clones[0].set("a/new", "new");
+    clones[0].run("sync").ok();
+    clones[1].run("sync").ok();
+    clones[0].set("a/new", "newer");
+    clones[0].run("sync").ok();
+    for lock in ["refs/remotes/origin/main.lock", "refs/agent-vault/fetched/origin/main.lock"] {
+        std::fs::write(clones[1].repo.join(".git").join(lock), "").unwrap();
+    }
+    clones[1].set("a/other", "other");
+    clones[1].run("sync").ok();
+    assert_eq!(clones[1].get("a/new"), b"newer");
+    std::fs::remove_file(clones[1].repo.join(".git/refs/remotes/origin/main.lock")).unwrap();
+    clones[1].run("sync").ok();
+    assert_eq!(clones[1].git("rev-parse origin/main"), clones.hub.tip(&clones[1]), "it follows when it can");
+    clones.settle();
 }
 
 #[test]
@@ -145,7 +165,7 @@ fn a_sync_whose_program_alone_is_killed_loses_nothing() {
         done += u32::from(killed.code == Some(0));
         pause += 40 + pause / 8;
         names.extend([here, there]);
-        assert!(pause < 100_000, "it comes to an end");
+        assert!(pause < 100_000, "it comes to an end\n{killed}");
     }
     clones.settle();
     for (name, machine) in names.iter().flat_map(|name| clones.all().iter().map(move |machine| (name, machine))) {

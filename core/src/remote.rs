@@ -18,7 +18,7 @@ mod words;
 use crate::error::{Error, Result};
 use crate::home;
 use crate::repo::{Reach, Repo, check_branch};
-use git2::{ErrorCode, ObjectType, Oid, Repository};
+use git2::{Direction, ErrorCode, ObjectType, Oid, Repository};
 use program::{Call, Ended};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,16 +114,21 @@ impl Remote {
         let target = self.fetched(branch)?;
         let mut call = self.call("fetch", manner)?;
         call.arguments(["--no-write-fetch-head", "--no-tags", "--no-prune", "--no-recurse-submodules"]);
-        if manner != Manner::Asked {
-            call.arguments(["--refmap="]);
-        }
-        call.arguments(["--", &self.name, &format!("+{branch}:{target}")]);
+        // Nothing but the reference of ours: what somebody else holds, or left locked, is no reason to fail.
+        call.arguments(["--refmap=", "--", &self.name, &format!("+{branch}:{target}")]);
         let git = Repository::open(&self.git_dir).map_err(Error::git("open the repository"))?;
         let turn = turn(&git, manner);
+        if turn.is_some() {
+            unlock(&git, &target);
+        }
         let ended = self.run(call)?;
         drop(turn);
         if ended.status.success() {
-            return self.commit_at(&git, &target).map(Some);
+            let commit = self.commit_at(&git, &target)?;
+            if manner == Manner::Asked {
+                self.follow(&git, branch, commit);
+            }
+            return Ok(Some(commit));
         }
         if words::lacks_branch(&ended.said, branch) {
             // Nobody shall take what was there once for what is there now.
@@ -273,6 +278,19 @@ impl Remote {
         }
     }
 
+    /// Moves the remote-tracking branch to what was fetched, as the user's own fetch would. It is a convenience: where it is
+    /// locked, it stays.
+    fn follow(&self, git: &Repository, branch: &str, commit: Oid) {
+        let Ok(remote) = git.find_remote(&self.name) else { return };
+        let tracking = remote
+            .refspecs()
+            .filter(|spec| spec.direction() == Direction::Fetch && spec.src_matches(branch))
+            .find_map(|spec| Some(spec.transform(branch).ok()?.as_str().ok()?.to_owned()));
+        if let Some(tracking) = tracking.filter(|name| name.starts_with("refs/remotes/")) {
+            let _ = git.reference(&tracking, commit, true, "agent-vault: fetch");
+        }
+    }
+
     fn failed(&self, ended: &Ended) -> Error {
         let reason = words::reason(&ended.said);
         self.error(if reason.is_empty() { format!("git ended with {}", ended.status) } else { reason })
@@ -281,6 +299,12 @@ impl Remote {
     fn error(&self, reason: String) -> Error {
         Error::Remote { url: self.url(), reason }
     }
+}
+
+/// Takes away the lock that a killed `git` left on a reference which nobody but us writes. While it is our turn to fetch, none of
+/// ours is alive.
+fn unlock(git: &Repository, reference: &str) {
+    let _ = std::fs::remove_file(git.commondir().join(format!("{reference}.lock")));
 }
 
 /// Waits until no other process of ours fetches into this repository: two would trip over each other's references. Where

@@ -122,7 +122,7 @@ fn a_sync_that_is_killed_at_any_moment_loses_nothing() {
         done += u32::from(killed.code == Some(0));
         pause += 30 + pause / 8;
         names.extend([here, there]);
-        assert!(pause < 100_000, "it comes to an end");
+        assert!(pause < 100_000, "it comes to an end: {killed}");
     }
     clones.settle();
     for (name, machine) in names.iter().flat_map(|name| clones.all().iter().map(move |machine| (name, machine))) {
@@ -145,7 +145,7 @@ fn a_sync_whose_program_alone_is_killed_loses_nothing() {
         done += u32::from(killed.code == Some(0));
         pause += 40 + pause / 8;
         names.extend([here, there]);
-        assert!(pause < 100_000, "it comes to an end");
+        assert!(pause < 100_000, "it comes to an end: {killed}");
     }
     clones.settle();
     for (name, machine) in names.iter().flat_map(|name| clones.all().iter().map(move |machine| (name, machine))) {

@@ -201,6 +201,11 @@ impl Repo {
         self.git.find_commit(commit).is_ok()
     }
 
+    /// Whether a tree is in this repository.
+    pub(crate) fn knows_tree(&self, tree: Oid) -> bool {
+        self.git.find_tree(tree).is_ok()
+    }
+
     /// A file's content; `None` when it has more than `limit` bytes or is no file.
     pub(crate) fn content(&self, oid: Oid, limit: u64) -> Result<Option<Vec<u8>>> {
         let odb = self.git.odb().map_err(fail())?;

@@ -177,6 +177,15 @@ impl Vault {
     pub(crate) fn all_metadata(&self, trusted: &Trusted) -> Result<Vec<(Metadata, Digest)>> {
         paths(&self.folder)?.par_iter().map(|path| self.verified_metadata(path, trusted)).collect()
     }
+
+    /// The same of some secrets; one that is not in the work tree is left out, as it is there.
+    pub(crate) fn metadata_of(&self, paths: &[SecretPath], trusted: &Trusted) -> Result<Vec<(Metadata, Digest)>> {
+        let found = paths.par_iter().filter_map(|path| match self.verified_metadata(path, trusted) {
+            Err(Error::NotFound { .. }) => None,
+            found => Some(found),
+        });
+        found.collect()
+    }
 }
 
 /// What lies below `secrets/`.

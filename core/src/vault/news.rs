@@ -4,9 +4,10 @@ use super::Vault;
 use super::past::{Ground, Past, judged};
 use crate::error::Result;
 use crate::history::document::{Doc, same_value};
+use crate::layout;
 use crate::manifest::Manifest;
 use crate::name::{AgentName, GroupName, SecretPath};
-use crate::repo::Repo;
+use crate::repo::{Differences, Repo};
 use git2::Oid;
 use serde::Serialize;
 
@@ -85,7 +86,8 @@ impl Vault {
         if old == new {
             return Ok(news);
         }
-        for (path, change) in repo.differences(old, new)?.secrets {
+        let Differences { secrets, others, .. } = repo.differences(old, new)?;
+        for (path, change) in secrets {
             let doc =
                 |files| -> Result<Option<Doc>> { Ok(judged(past.document(repo, &path, files, None))?.ok().flatten()) };
             let (old, new) = (doc(&change.old)?, doc(&change.new)?);
@@ -97,6 +99,10 @@ impl Vault {
                 (None, None) => continue,
             };
             list.push(path);
+        }
+        let rules = |path: &String| path == layout::MANIFEST || path.starts_with(layout::ROOTS);
+        if !others.keys().any(rules) {
+            return Ok(news);
         }
         let manifest = |tree| -> Result<Option<(Manifest, u64)>> {
             let Ground::Signed(chain) = past.ground(repo, tree)? else { return Ok(None) };

@@ -330,8 +330,11 @@ impl Sync<'_> {
         }
         let trusted = self.vault.current()?;
         let (manifest, _) = self.vault.manifest_with_digest(&trusted)?;
-        let all = self.vault.all_metadata(&trusted)?;
-        let subjects = all.into_iter().map(|(metadata, _)| Subject::unchanged(metadata));
+        let subjects = match self.vault.unplanned(&self.repo, ours)? {
+            Some(paths) => self.vault.metadata_of(&paths, &trusted)?,
+            None => self.vault.all_metadata(&trusted)?,
+        };
+        let subjects = subjects.into_iter().map(|(metadata, _)| Subject::unchanged(metadata));
         let steps = policy::plan(&Policy::new(&trusted.root, &manifest), subjects);
         if steps.is_empty() {
             return Ok(false);

@@ -125,8 +125,9 @@ impl Big {
         memory(report, &what, &mut sync(bench, reader, &[]))
     }
 
-    /// What another machine has pushed, taken by `sync --pull` and, in another clone, by `git fetch` alone: what is between
-    /// them is the proof, the files of the work tree, and what is remembered.
+    /// What another machine has pushed, taken by `sync --pull` and, in other clones, by `git fetch` and by `git pull`. Beyond
+    /// the fetch lie the proof, the plan, the files of the work tree and Git's index, and what is remembered; `git pull`
+    /// has the files and the index as well.
     fn incoming(
         &self,
         bench: &Bench,
@@ -134,9 +135,13 @@ impl Big {
         reader: &Place,
         report: &mut Report,
     ) -> Result<(), Failure> {
-        let (writer, plain) = (self.machine(bench, "sync-writer")?, bench.sandbox.place("sync-fetching")?);
+        let writer = self.machine(bench, "sync-writer")?;
         run(&mut self.clone(bench, &writer))?;
-        run(plain.command("git").args(["clone", "--quiet", "--no-checkout"]).arg(self.url()).arg(&plain.dir))?;
+        let [fetching, pulling] = ["sync-fetching", "sync-pulling"].map(|name| bench.sandbox.place(name));
+        let (fetching, pulling) = (fetching?, pulling?);
+        for plain in [&fetching, &pulling] {
+            run(plain.command("git").args(["clone", "--quiet"]).arg(self.url()).arg(&plain.dir))?;
+        }
         let write = |commits: usize| -> Result<(), Failure> {
             inprocess.more(&writer, INCOMING, commits)?;
             run(&mut sync(bench, &writer, &[]))
@@ -144,17 +149,27 @@ impl Big {
         for commits in [1, INCOMING] {
             let mut alone = || {
                 write(commits)?;
-                time(&mut fetch(&plain))
+                time(&mut fetch(&fetching))
             };
-            let mut pull = || time(&mut sync(bench, reader, &["--pull"]));
-            let sides: [Side<'_>; 2] = [&mut alone, &mut pull];
-            let [fetch, pull] = in_turn(bench.options.long(), sides)?;
+            let mut ours = || time(&mut sync(bench, reader, &["--pull"]));
+            let mut pull = || {
+                time(
+                    pulling
+                        .command("git")
+                        .args(["pull", "--quiet", "--ff-only", "origin", "main"])
+                        .stdin(Stdio::null()),
+                )
+            };
+            let sides: [Side<'_>; 3] = [&mut alone, &mut ours, &mut pull];
+            let [fetch, ours, pull] = in_turn(bench.options.long(), sides)?;
             let what = format!("`sync --pull` of {INCOMING} secrets in {}: {}", count(commits, "commit"), self.name);
+            let beside = ("`git fetch` of them", fetch.median());
+            report.compare(what.clone(), ours.median(), beside, Goal::Above(VERIFYING));
             report.compare(
                 what.clone(),
-                pull.median(),
-                ("`git fetch` of them", fetch.median()),
-                Goal::Above(VERIFYING),
+                ours.median(),
+                ("`git pull`, which verifies nothing", pull.median()),
+                Goal::None,
             );
             write(commits)?;
             memory(report, &what, &mut sync(bench, reader, &["--pull"]))?;

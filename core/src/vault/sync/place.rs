@@ -2,8 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::history::document::Doc;
+use crate::layout::Part;
+use crate::name::SecretPath;
 use crate::remote::Remote;
-use crate::repo::{Head, Repo};
+use crate::repo::{Differences, Head, Repo};
 use crate::trust::{Mark, Seen};
 use crate::txn::{Txn, Wait};
 use crate::vault::past::{Ground, Past, judged};
@@ -63,11 +65,18 @@ impl Vault {
 
     /// Remembers a remote's branch that was proven; a home that cannot be written is a notice.
     pub(in crate::vault) fn remember_remote(&self, repo: &Repo, remote: &Remote, branch: &str, commit: Oid) {
-        let remembered = self.mark_of(repo, commit, true).and_then(|mark| match mark {
-            Some(mark) => self.memory().set_branch_mark(self.id, &remote.url(), branch, &mark),
-            None => Ok(()),
-        });
-        if let Err(error) = remembered.and_then(|()| repo.keep(VERIFIED, commit)) {
+        let (memory, url) = (self.memory(), remote.url());
+        let remember = || -> Result<()> {
+            // Mostly nothing is new: a manifest of many agents is not parsed to write what is there.
+            let known = memory.branch_mark(self.id, &url, branch)?.and_then(|mark| mark.commit);
+            if known != Some(commit.to_string())
+                && let Some(mark) = self.mark_of(repo, commit, true)?
+            {
+                memory.set_branch_mark(self.id, &url, branch, &mark)?;
+            }
+            if repo.commit_of(VERIFIED)? != Some(commit) { repo.keep(VERIFIED, commit) } else { Ok(()) }
+        };
+        if let Err(error) = remember() {
             self.notify(Notice::NotRemembered { reason: error.to_string() });
         }
     }
@@ -97,13 +106,30 @@ impl Vault {
         Ok(mark.is_some_and(|mark| Some(mark.tree) == tree))
     }
 
+    /// The secrets of a commit that were not planned: those that differ from the vault which this machine made or planned
+    /// last. `None` where that is not known or anything else differs, such as policy itself: then it is all of them.
+    pub(in crate::vault) fn unplanned(&self, repo: &Repo, commit: Oid) -> Result<Option<Vec<SecretPath>>> {
+        let Some(mark) = self.memory().mark(self.id, &self.dir)? else { return Ok(None) };
+        let planned = Oid::from_str(&mark.tree).ok().filter(|tree| repo.knows_tree(*tree));
+        let (Some(planned), Some(tree)) = (planned, repo.vault_tree(Some(commit))?) else { return Ok(None) };
+        let Differences { secrets, others, .. } = repo.differences(Some(planned), Some(tree))?;
+        let there = secrets.into_iter().filter(|(_, change)| change.new.file(Part::Meta).is_some());
+        Ok(others.is_empty().then(|| there.map(|(path, _)| path).collect()))
+    }
+
     /// Remembers HEAD, which is proven, and planned unless somebody has yet to do it.
     pub(in crate::vault) fn settle_mark(&self, repo: &Repo, head: Oid, planned: bool) {
-        let marked = self.mark_of(repo, head, planned).and_then(|mark| match mark {
-            Some(mark) => self.memory().set_mark(self.id, &self.dir, &mark),
-            None => Ok(()),
-        });
-        if let Err(error) = marked {
+        let settle = || -> Result<()> {
+            let known = self.memory().mark(self.id, &self.dir)?.filter(|_| planned);
+            if known.is_some_and(|mark| mark.commit == Some(head.to_string())) && self.is_marked(repo, head)? {
+                return Ok(());
+            }
+            match self.mark_of(repo, head, planned)? {
+                Some(mark) => self.memory().set_mark(self.id, &self.dir, &mark),
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = settle() {
             self.notify(Notice::NotRemembered { reason: error.to_string() });
         }
     }

@@ -138,7 +138,7 @@ impl World {
             };
             let (gone, fact) = names::renaming(&live.fact, to, live.taken.map(|doc| doc.digest), &docs);
             all.insert(from.clone(), Now::Buried(gone));
-            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, anew: false })));
+            all.insert(to.clone(), Now::Live(Box::new(Live { fact, taken: None, anew: true })));
             remarks.push(Remark::Renamed { from: from.clone(), to: to.clone() });
         }
         renamed

@@ -200,14 +200,11 @@ impl World {
         let moved = Metadata { name: to.clone(), revision: last.max(current.revision) + 1, parents, ..current.clone() };
         let value = self.sealed[&current.digest].value;
         let subject = Subject { fact: moved.clone(), group, agents: current.agents.clone() };
-        let next = match policy::plan(&change.state.policy(), [subject]).pop() {
+        let mut next = match policy::plan(&change.state.policy(), [subject]).pop() {
             None => moved,
-            Some(step) => {
-                let mut next = Metadata { group: step.group.clone(), exposed_to: step.exposed_to(), ..moved };
-                self.encrypt(&mut next, &change.state, value);
-                next
-            }
+            Some(step) => Metadata { group: step.group.clone(), exposed_to: step.exposed_to(), ..moved },
         };
+        self.encrypt(&mut next, &change.state, value);
         let arrived = self.put(change, Record::Meta(Box::new(next)));
         self.family.entry(arrived).or_default().push(old.digest);
         let left = self.put(change, Record::Gone(Tombstone::of(current, old.digest)));

@@ -24,7 +24,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Makes a vault with [`first`] in it, and brings it to so many machines.
+    /// Makes a vault with the values of `first` in it, and brings it to so many machines.
     ///
     /// # Errors
     ///

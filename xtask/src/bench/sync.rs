@@ -152,14 +152,7 @@ impl Big {
                 time(&mut fetch(&fetching))
             };
             let mut ours = || time(&mut sync(bench, reader, &["--pull"]));
-            let mut pull = || {
-                time(
-                    pulling
-                        .command("git")
-                        .args(["pull", "--quiet", "--ff-only", "origin", "main"])
-                        .stdin(Stdio::null()),
-                )
-            };
+            let mut pull = || time(pulling.command("git").args(["pull", "--quiet", "--ff-only"]).stdin(Stdio::null()));
             let sides: [Side<'_>; 3] = [&mut alone, &mut ours, &mut pull];
             let [fetch, ours, pull] = in_turn(bench.options.long(), sides)?;
             let what = format!("`sync --pull` of {INCOMING} secrets in {}: {}", count(commits, "commit"), self.name);
@@ -230,7 +223,7 @@ fn sync(bench: &Bench, place: &Place, arguments: &[&str]) -> Command {
 
 fn fetch(place: &Place) -> Command {
     let mut command = place.command("git");
-    command.args(["fetch", "--quiet", "origin", "main"]).stdin(Stdio::null());
+    command.args(["fetch", "--quiet", "origin"]).stdin(Stdio::null());
     command
 }
 

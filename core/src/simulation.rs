@@ -13,7 +13,7 @@
 //! could once read a current value is forgotten.
 //!
 //! The seed of a run is printed. `AGENT_VAULT_SIMULATION_SEED` repeats it, `AGENT_VAULT_SIMULATION_STEPS` says how many steps
-//! to take (10,000 unless told; `cargo xtask load --simulate` takes a million).
+//! to take (100,000 unless told; `cargo xtask load --simulate` takes a million).
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -235,5 +235,5 @@ fn simulate(seed: u64, most: u64) {
 #[test]
 fn whatever_people_and_the_host_do_all_agree_in_the_end_and_nothing_acknowledged_is_lost() {
     let seed = number("AGENT_VAULT_SIMULATION_SEED", rand::random());
-    simulate(seed, number("AGENT_VAULT_SIMULATION_STEPS", 10_000));
+    simulate(seed, number("AGENT_VAULT_SIMULATION_STEPS", 100_000));
 }

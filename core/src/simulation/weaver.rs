@@ -205,6 +205,11 @@ impl World {
                 if removed && !base_too && theirs.is_some() && value(state, path).is_some() {
                     let said = told(&|remark| matches!(remark, Remark::Kept { path: of } if of == path));
                     assert!(said, "{path}: it was removed, and is there without a word");
+                    // Only a value outlives a removal, and only one that whoever removed the secret had not seen.
+                    let seen = |theirs: &u64| bases.iter().any(|base| value(base, path) == Some(*theirs));
+                    let known =
+                        theirs.filter(|theirs| !self.alike.contains(theirs)).is_some_and(|theirs| seen(&theirs));
+                    assert!(!known || value(state, path) != theirs, "{path}: a value came back that was removed");
                 }
             }
         }

@@ -50,7 +50,7 @@ impl App {
         let mut args = std::env::args_os();
         let program = args.next();
         if args.next().is_some_and(|command| command == "get")
-            && let Ok(Reading { common, get }) = Reading::try_parse_from(program.into_iter().chain(args))
+            && let Ok(OnlyGet { common, get }) = OnlyGet::try_parse_from(program.into_iter().chain(args))
         {
             return Ok(Self { common, command: Command::Get(get) });
         }
@@ -66,7 +66,7 @@ impl App {
 
 /// `get` and nothing else, with the same arguments.
 #[derive(Parser)]
-struct Reading {
+struct OnlyGet {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -99,6 +99,11 @@ pub enum Command {
     /// Rename a secret
     #[command(after_help = "Example: agent-vault mv stripe/key stripe/api-key --yes")]
     Mv(Mv),
+    /// Run a program with the secrets that it needs
+    #[command(
+        after_help = "Examples:\n  agent-vault run --env STRIPE_KEY=stripe/api-key -- ./deploy\n  agent-vault run -- npm test           (with the references in .agent-vault.env)\n  agent-vault run --profile staging --only DB_URL -- psql\n\nWhat holds references, such as av://stripe/api-key or postgres://app:${av://db/password}@localhost, is resolved, all of\nit or nothing: in your environment, in env files, in arguments. AGENT_VAULT_KEY never reaches the program.\ndocs/run.md tells the rest."
+    )]
+    Run(Run),
     /// Add an agent
     #[command(
         after_help = "Examples:\n  agent-vault add-agent ci\n  agent-vault add-agent laptop --public-key \"$(cat ~/.ssh/id_ed25519.pub)\""

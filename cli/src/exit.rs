@@ -37,6 +37,10 @@ pub enum Code {
     Locked = 11,
     /// A question, and nobody to answer it.
     NobodyToAsk = 12,
+    /// `run`: the program is there and cannot be run. Shells say so too, as they do the next (POSIX.1-2017, XCU 2.8.2).
+    NotExecutable = 126,
+    /// `run`: there is no such program.
+    NoProgram = 127,
 }
 
 impl From<Code> for std::process::ExitCode {
@@ -71,6 +75,22 @@ pub enum Failure {
     Vault(Error),
     /// Standard output did not take what was written.
     Output(std::io::Error),
+    /// References that cannot be resolved; nothing was done.
+    References(Vec<agent_vault_deliver::Failure>),
+    /// A program that does not start.
+    NotStarted {
+        /// As it was named.
+        program: String,
+        /// The system's word.
+        source: std::io::Error,
+    },
+}
+
+impl Failure {
+    /// A program that does not start.
+    pub fn not_started(program: &std::ffi::OsStr, source: std::io::Error) -> Self {
+        Failure::NotStarted { program: printable(&program.to_string_lossy()), source }
+    }
 }
 
 impl From<Error> for Failure {
@@ -102,7 +122,32 @@ pub fn report(failure: &Failure) -> Code {
             output::hint(&error.hint());
             error.class().into()
         }
+        Failure::References(failures) => report_references(failures),
+        Failure::NotStarted { program, source } => {
+            output::error(&format!("cannot run {program:?}: {source}"));
+            output::hint("name a program that is on PATH, or its path");
+            if source.kind() == std::io::ErrorKind::NotFound { Code::NoProgram } else { Code::NotExecutable }
+        }
     }
+}
+
+/// Tells of each reference who wanted it and why it failed. The code is the first failure's, unless something was
+/// tampered with, which nobody should miss.
+fn report_references(failures: &[agent_vault_deliver::Failure]) -> Code {
+    let mut hints: Vec<String> = Vec::new();
+    for failure in failures {
+        for (by, reference) in &failure.of {
+            output::error(&format!("{by}: {reference}: {}", failure.error));
+        }
+        let hint = failure.error.hint();
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    hints.iter().for_each(|hint| output::hint(hint));
+    let classes = || failures.iter().map(|failure| failure.error.class());
+    let worst = classes().find(|class| *class == Class::Tampered).or_else(|| classes().next());
+    worst.map_or(Code::Other, Code::from)
 }
 
 /// How clap ends its messages.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod complete;
+mod delivery;
 mod editor;
 mod exit;
 mod output;

@@ -49,12 +49,19 @@ impl Setting {
             }
         };
         let named = app.common.vault.clone().unwrap_or_else(|| PathBuf::from("."));
-        let address = named.to_str().filter(|text| vault::is_address(text) && !named.exists());
-        let dir = match address {
-            Some(url) => vault::cached(&context.home, url, None)?,
-            None => named.clone(),
-        };
-        Ok(Self { dir, is_cached: address.is_some(), context, key: app.common.key.clone() })
+        let (dir, is_cached) = place(&context, &named)?;
+        Ok(Self { dir, is_cached, context, key: app.common.key.clone() })
+    }
+
+    /// The same for another vault, which is named as `--vault` names one. Whom to expect as its owner is not known:
+    /// `AGENT_VAULT_OWNER` is about the vault here.
+    ///
+    /// # Errors
+    /// As [`vault::cached`].
+    pub fn elsewhere(&self, named: &str) -> Result<Self> {
+        let context = Context { expected_owner: None, ..self.context.clone() };
+        let (dir, is_cached) = place(&context, Path::new(named))?;
+        Ok(Self { dir, is_cached, context, key: self.key.clone() })
     }
 
     /// Looks at the remote, if it is time to: `sync.max_age` after the last look of any process here.
@@ -127,6 +134,14 @@ impl Setting {
             Err(Error::NoKey { .. } | Error::Locked { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The folder that is meant, and whether it is the cached clone of an address.
+fn place(context: &Context, named: &Path) -> Result<(PathBuf, bool)> {
+    match named.to_str().filter(|text| vault::is_address(text) && !named.exists()) {
+        Some(url) => Ok((vault::cached(&context.home, url, None)?, true)),
+        None => Ok((named.to_path_buf(), false)),
     }
 }
 

@@ -361,6 +361,9 @@ impl Error {
             Error::NotFound { what: "former value", name, .. } => {
                 format!("see `agent-vault log {}` for those that there are", name.split('@').next().unwrap_or_default())
             }
+            Error::NotFound { what: "vault alias", name, .. } => {
+                format!("`agent-vault config set vaults.{name} DIR-OR-URL` says where it is")
+            }
             Error::NotFound { what: "setting", .. } => "see `agent-vault config get` for those that there are".into(),
             Error::NotFound { what: "Git repository", .. } => "run it inside a repository, or name one with -C DIR".into(),
             Error::NotFound { .. } => "check the name".into(),

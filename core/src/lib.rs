@@ -43,7 +43,7 @@ pub use error::{Class, Error, Result};
 pub use home::Home;
 pub use identity::Identities;
 pub use legacy::OldVault;
-pub use name::{AgentName, GroupName, OwnerName, SecretPath};
+pub use name::{AgentName, GroupName, OwnerName, SecretPath, VaultAlias};
 pub use secret::SecretBytes;
 pub use time::Timestamp;
 pub use vault::{Context, FirstContact, Owner, Vault};

@@ -130,6 +130,10 @@ segment_name!(
     /// The name of a group of secrets.
     GroupName, "group"
 );
+segment_name!(
+    /// The name that this machine has given to a vault (`vaults.NAME` in its settings).
+    VaultAlias, "vault alias"
+);
 
 fn invalid(what: &'static str, input: &str, reason: &'static str) -> Error {
     Error::InvalidName { what, input: printable(input), reason }

@@ -6,8 +6,10 @@
 
 use crate::error::{Error, Result, printable};
 use crate::home::{self, Home};
-use crate::name::nearest;
+use crate::name::{VaultAlias, nearest};
+use crate::vault::is_address;
 use crate::yaml;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -74,6 +76,56 @@ impl FromStr for Key {
     fn from_str(name: &str) -> Result<Self> {
         let known = Key::ALL.into_iter().find(|key| key.name() == name);
         known.ok_or_else(|| Error::NotFound { what: "setting", name: printable(name), near: near(name) })
+    }
+}
+
+/// What a line of the file may be about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// One of the settings that there always are.
+    Key(Key),
+    /// `vaults.ALIAS`: where the vault of that alias is, an absolute path or an address that git takes.
+    Vault(VaultAlias),
+}
+
+/// How the names of aliases begin.
+const VAULTS: &str = "vaults.";
+
+impl Name {
+    /// What it means, in a few words.
+    pub fn about(&self) -> &'static str {
+        match self {
+            Name::Key(key) => key.about(),
+            Name::Vault(_) => "another vault, for references",
+        }
+    }
+
+    /// What it can be set to, in a few words.
+    pub fn expects(&self) -> &'static str {
+        match self {
+            Name::Key(key) => key.expects(),
+            Name::Vault(_) => "the absolute path of a folder, or an address that git takes",
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Key(key) => key.fmt(f),
+            Name::Vault(alias) => f.pad(&format!("{VAULTS}{alias}")),
+        }
+    }
+}
+
+impl FromStr for Name {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name.strip_prefix(VAULTS) {
+            Some(alias) => alias.parse().map(Name::Vault),
+            None => name.parse().map(Name::Key),
+        }
     }
 }
 
@@ -153,11 +205,18 @@ pub struct Settings {
     pub push: Push,
     /// `sync.fetch_timeout`: a fetch that nobody asked for is given up after this long. 5 s unless set, 1 s to 10 minutes.
     pub fetch_timeout: Span,
+    /// `vaults.ALIAS`: other vaults, by the names that references call them by. None unless set.
+    pub vaults: BTreeMap<VaultAlias, String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_age: Span::seconds(60), push: Push::Manual, fetch_timeout: Span::seconds(5) }
+        Self {
+            max_age: Span::seconds(60),
+            push: Push::Manual,
+            fetch_timeout: Span::seconds(5),
+            vaults: BTreeMap::new(),
+        }
     }
 }
 
@@ -170,8 +229,15 @@ impl Settings {
         Ok(File::read(home)?.settings()?.0)
     }
 
-    /// The text of a setting.
-    pub fn text(&self, key: Key) -> String {
+    /// The text of a setting; none for an alias that is not set.
+    pub fn text(&self, name: &Name) -> Option<String> {
+        match name {
+            Name::Key(key) => Some(self.text_of(*key)),
+            Name::Vault(alias) => self.vaults.get(alias).cloned(),
+        }
+    }
+
+    fn text_of(&self, key: Key) -> String {
         match key {
             Key::MaxAge => self.max_age.to_string(),
             Key::Push => self.push.to_string(),
@@ -180,7 +246,16 @@ impl Settings {
     }
 
     /// Takes a value; nothing changes when it is none of this setting's.
-    fn take(&mut self, key: Key, value: &str) -> Option<()> {
+    fn take(&mut self, name: &Name, value: &str) -> Option<()> {
+        let key = match name {
+            Name::Key(key) => *key,
+            Name::Vault(alias) => {
+                // A relative path would be another vault in another folder.
+                let named = is_address(value) || Path::new(value).is_absolute();
+                let plain = value.chars().all(yaml::is_plain) && value.trim() == value;
+                return (named && plain).then(|| drop(self.vaults.insert(alias.clone(), value.to_owned())));
+            }
+        };
         match key {
             Key::MaxAge => self.max_age = Span::within(value, 0, 30 * 86_400)?,
             Key::FetchTimeout => self.fetch_timeout = Span::within(value, 1, 600)?,
@@ -196,7 +271,7 @@ impl Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Which.
-    pub key: Key,
+    pub name: Name,
     /// What holds.
     pub value: String,
     /// What holds where nothing is set.
@@ -205,16 +280,21 @@ pub struct Entry {
     pub is_set: bool,
 }
 
-/// Every setting, in the order of [`Key::ALL`].
+/// Every setting, in the order of [`Key::ALL`], then the aliases.
 ///
 /// # Errors
 /// As [`Settings::load`].
 pub fn all(home: &Home) -> Result<Vec<Entry>> {
     let (settings, set) = File::read(home)?.settings()?;
     let default = Settings::default();
-    let entry =
-        |key: Key| Entry { key, value: settings.text(key), default: default.text(key), is_set: set.contains(&key) };
-    Ok(Key::ALL.map(entry).into())
+    let names = Key::ALL.into_iter().map(Name::Key).chain(settings.vaults.keys().cloned().map(Name::Vault));
+    let entry = |name: Name| Entry {
+        value: settings.text(&name).unwrap_or_default(),
+        default: default.text(&name).unwrap_or_default(),
+        is_set: set.contains(&name),
+        name,
+    };
+    Ok(names.map(entry).collect())
 }
 
 /// Sets a value and returns it as it was written. The other lines stay as they are.
@@ -222,17 +302,18 @@ pub fn all(home: &Home) -> Result<Vec<Entry>> {
 /// # Errors
 /// [`Error::Usage`] for a value that the setting does not take, and for a file that is not understood as it is;
 /// [`Error::Io`].
-pub fn set(home: &Home, key: Key, value: &str) -> Result<String> {
+pub fn set(home: &Home, name: &Name, value: &str) -> Result<String> {
     let mut settings = Settings::default();
-    settings.take(key, value).ok_or_else(|| Error::Usage {
-        message: format!("{key} cannot be {:?}", printable(value)),
-        hint: format!("give {}", key.expects()),
+    settings.take(name, value).ok_or_else(|| Error::Usage {
+        message: format!("{name} cannot be {:?}", printable(value)),
+        hint: format!("give {}", name.expects()),
     })?;
-    let value = settings.text(key);
+    let value = settings.text(name).unwrap_or_default();
     let mut file = File::read(home)?;
     file.settings()?;
-    let line = format!("{key}: {value}");
-    match file.lines.iter_mut().find(|line| name_of(line) == Some(key.name())) {
+    let name = name.to_string();
+    let line = format!("{name}: {value}");
+    match file.lines.iter_mut().find(|line| name_of(line) == Some(&name)) {
         Some(old) => *old = line,
         None => file.lines.push(line),
     }
@@ -250,7 +331,7 @@ pub fn unset(home: &Home, name: &str) -> Result<bool> {
     let before = file.lines.len();
     file.lines.retain(|line| name_of(line) != Some(name));
     if file.lines.len() == before {
-        return name.parse::<Key>().map(|_| false);
+        return name.parse::<Name>().map(|_| false);
     }
     file.write()?;
     Ok(true)
@@ -274,7 +355,7 @@ impl File {
     }
 
     /// What the lines say, and of which settings.
-    fn settings(&self) -> Result<(Settings, Vec<Key>)> {
+    fn settings(&self) -> Result<(Settings, Vec<Name>)> {
         let mut settings = Settings::default();
         let mut set = Vec::new();
         for (number, line) in self.lines.iter().enumerate() {
@@ -288,21 +369,27 @@ impl File {
             let Some((name, value)) = line.split_once(':').map(|(name, value)| (name, value.trim())) else {
                 return Err(wrong("this is no setting".into(), "write `key: value`, such as `sync.push: auto`".into()));
             };
-            let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let hint = match near(name) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None => format!("remove the line; there are {}", Key::ALL.map(Key::name).join(", ")),
-                };
-                return Err(wrong(format!("there is no setting {:?}", printable(name)), hint));
+            let name = match name.parse::<Name>() {
+                Ok(name) => name,
+                Err(error @ Error::InvalidName { .. }) => return Err(wrong(error.to_string(), error.hint())),
+                Err(_) => {
+                    let hint = match near(name) {
+                        Some(near) => format!("did you mean {near:?}?"),
+                        None => {
+                            format!("remove the line; there are {}, {VAULTS}ALIAS", Key::ALL.map(Key::name).join(", "))
+                        }
+                    };
+                    return Err(wrong(format!("there is no setting {:?}", printable(name)), hint));
+                }
             };
-            if set.contains(&key) {
-                return Err(wrong(format!("{key} is set twice"), "remove one of the lines".into()));
+            if set.contains(&name) {
+                return Err(wrong(format!("{name} is set twice"), "remove one of the lines".into()));
             }
-            let taken = settings.take(key, value);
+            let taken = settings.take(&name, value);
             taken.ok_or_else(|| {
-                wrong(format!("{key} cannot be {:?}", printable(value)), format!("give {}", key.expects()))
+                wrong(format!("{name} cannot be {:?}", printable(value)), format!("give {}", name.expects()))
             })?;
-            set.push(key);
+            set.push(name);
         }
         Ok((settings, set))
     }

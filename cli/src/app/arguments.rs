@@ -6,10 +6,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 mod config;
+mod deliver;
 mod owners;
 mod remote;
 
 pub use config::*;
+pub use deliver::*;
 pub use owners::*;
 pub use remote::*;
 

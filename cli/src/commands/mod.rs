@@ -25,6 +25,7 @@ mod progress;
 mod pushing;
 mod recognise;
 mod restore;
+mod run;
 mod scan;
 mod set;
 mod settings;
@@ -56,6 +57,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Init(args) => init::run(&setting, args),
         Command::Set(args) => set::run(&setting, args),
         Command::Get(args) => get::run(setting, args),
+        Command::Run(args) => run::run(&setting, args),
         Command::List(args) => list::run(&setting, args),
         Command::Show(args) => show::run(&setting, args),
         Command::Rm(args) => moving::remove(&setting, args),

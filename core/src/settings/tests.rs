@@ -47,9 +47,9 @@ fn without_a_file_the_defaults_hold_and_none_is_made() {
 #[test]
 fn what_is_set_is_in_force_and_what_is_unset_is_not() {
     let world = World::new();
-    assert_eq!(set(&world.home, Key::Push, "auto").unwrap(), "auto");
-    assert_eq!(set(&world.home, Key::MaxAge, "0").unwrap(), "0s");
-    assert_eq!(set(&world.home, Key::MaxAge, "005m").unwrap(), "5m");
+    assert_eq!(set(&world.home, &Name::Key(Key::Push), "auto").unwrap(), "auto");
+    assert_eq!(set(&world.home, &Name::Key(Key::MaxAge), "0").unwrap(), "0s");
+    assert_eq!(set(&world.home, &Name::Key(Key::MaxAge), "005m").unwrap(), "5m");
     assert_eq!(world.text(), "sync.push: auto\nsync.max_age: 5m\n");
     let settings = Settings::load(&world.home).unwrap();
     assert_eq!((settings.push, settings.max_age.duration()), (Push::Auto, Duration::from_secs(300)));
@@ -63,8 +63,8 @@ fn what_is_set_is_in_force_and_what_is_unset_is_not() {
 #[test]
 fn what_a_person_wrote_around_a_setting_stays() {
     let world = World::with("# slow network\r\nsync.fetch_timeout:   20s\n\n# ours\n#sync.push: auto");
-    set(&world.home, Key::FetchTimeout, "30s").unwrap();
-    set(&world.home, Key::Push, "manual").unwrap();
+    set(&world.home, &Name::Key(Key::FetchTimeout), "30s").unwrap();
+    set(&world.home, &Name::Key(Key::Push), "manual").unwrap();
     assert_eq!(
         world.text(),
         "# slow network\nsync.fetch_timeout: 30s\n\n# ours\n#sync.push: auto\nsync.push: manual\n"
@@ -82,7 +82,7 @@ fn the_file_is_private_and_a_link_is_replaced() {
     let elsewhere = world.home.dir().join("elsewhere");
     std::fs::write(&elsewhere, "sync.push: auto\n").unwrap();
     symlink(&elsewhere, world.home.config()).unwrap();
-    set(&world.home, Key::MaxAge, "1h").unwrap();
+    set(&world.home, &Name::Key(Key::MaxAge), "1h").unwrap();
     assert_eq!(world.home.config().symlink_metadata().unwrap().permissions().mode() & 0o7777, 0o600);
     assert_eq!(std::fs::read_to_string(elsewhere).unwrap(), "sync.push: auto\n");
     assert_eq!(world.text(), "sync.push: auto\nsync.max_age: 1h\n");
@@ -107,7 +107,7 @@ fn what_is_not_understood_is_told_with_its_line() {
         assert_eq!(told.0, complaint);
         assert!(told.1.contains(hint), "{}", told.1);
         // Nothing is written into a file that is not understood.
-        assert!(set(&world.home, Key::MaxAge, "5m").is_err());
+        assert!(set(&world.home, &Name::Key(Key::MaxAge), "5m").is_err());
         assert_eq!(world.text(), text);
     }
     assert_eq!(World::with(b"#\n\xff\n").complaint().0, ", line 2: this is no plain text");
@@ -132,7 +132,7 @@ fn a_span_is_a_whole_number_with_a_unit_and_within_its_bounds() {
         (Key::FetchTimeout, ["1s", "5s", "600s", "10m", "1m", "9m"]),
     ] {
         for value in good {
-            assert!(Settings::default().take(key, value).is_some(), "{value}");
+            assert!(Settings::default().take(&Name::Key(key), value).is_some(), "{value}");
         }
     }
     let bad = [
@@ -153,9 +153,29 @@ fn a_span_is_a_whole_number_with_a_unit_and_within_its_bounds() {
         "5µ",
     ];
     for value in bad {
-        assert!(Settings::default().take(Key::MaxAge, value).is_none(), "{value}");
+        assert!(Settings::default().take(&Name::Key(Key::MaxAge), value).is_none(), "{value}");
     }
     for value in ["0", "0s", "601s", "1h"] {
-        assert!(Settings::default().take(Key::FetchTimeout, value).is_none(), "{value}");
+        assert!(Settings::default().take(&Name::Key(Key::FetchTimeout), value).is_none(), "{value}");
     }
+}
+
+#[test]
+fn an_alias_is_an_absolute_path_or_an_address_and_is_listed_after_the_settings() {
+    let world = World::new();
+    let prod: Name = "vaults.prod".parse().unwrap();
+    for (name, value) in [("vaults.prod", "/srv/prod"), ("vaults.far", "git@example.org:team/vault.git")] {
+        assert_eq!(set(&world.home, &name.parse().unwrap(), value).unwrap(), value);
+    }
+    let settings = Settings::load(&world.home).unwrap();
+    assert_eq!(settings.text(&prod).as_deref(), Some("/srv/prod"));
+    let listed: Vec<String> = all(&world.home).unwrap().iter().map(|entry| entry.name.to_string()).collect();
+    assert_eq!(listed[3..], ["vaults.far", "vaults.prod"]);
+    for value in ["", "prod", "../prod", "/srv/a\nsync.push: auto", " /srv", "/srv\u{202e}"] {
+        assert!(set(&world.home, &prod, value).is_err(), "{value:?}");
+    }
+    assert!(unset(&world.home, "vaults.prod").unwrap());
+    assert!(!unset(&world.home, "vaults.prod").unwrap(), "an alias that is not set is no error");
+    assert_eq!(world.text(), "vaults.far: git@example.org:team/vault.git\n");
+    assert!("vaults.".parse::<Name>().is_err() && "vaults.a/b".parse::<Name>().is_err());
 }

@@ -1,9 +1,10 @@
 //! The arguments of `config`.
 
 use super::Json;
-use agent_vault_core::settings::Key;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use agent_vault_core::settings::{Key, Name};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
+use std::ffi::OsStr;
 
 /// `config`
 #[derive(Args)]
@@ -19,8 +20,8 @@ pub enum ConfigCommand {
     /// Show the settings of this machine, or the value of one
     Get {
         /// The setting [default: all]
-        #[arg(value_name = "SETTING", value_parser = setting_key())]
-        name: Option<Key>,
+        #[arg(value_name = "SETTING", value_parser = SettingParser)]
+        name: Option<Name>,
         #[command(flatten)]
         #[allow(missing_docs)]
         json: Json,
@@ -28,9 +29,9 @@ pub enum ConfigCommand {
     /// Set one
     Set {
         /// The setting
-        #[arg(value_name = "SETTING", value_parser = setting_key())]
-        name: Key,
-        /// Its value, such as 5m or auto
+        #[arg(value_name = "SETTING", value_parser = SettingParser)]
+        name: Name,
+        /// Its value, such as 5m or auto; for vaults.ALIAS a folder or a repository's address
         value: String,
     },
     /// Go back to its default
@@ -41,7 +42,34 @@ pub enum ConfigCommand {
     },
 }
 
-/// Settings by their names, so that help and completions list them.
-fn setting_key() -> impl TypedValueParser<Value = Key> {
-    PossibleValuesParser::new(Key::ALL.map(Key::name)).try_map(|name| name.parse::<Key>())
+/// Settings by their names, so that help and completions list them, and `vaults.ALIAS` beside them.
+#[derive(Clone)]
+struct SettingParser;
+
+impl SettingParser {
+    fn listed() -> PossibleValuesParser {
+        PossibleValuesParser::new(Key::ALL.map(Key::name))
+    }
+}
+
+impl TypedValueParser for SettingParser {
+    type Value = Name;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Name, clap::Error> {
+        if value.to_str().is_some_and(|name| name.starts_with("vaults.")) {
+            return clap::builder::StringValueParser::new()
+                .try_map(|name| name.parse::<Name>())
+                .parse_ref(command, argument, value);
+        }
+        Self::listed().try_map(|name| name.parse::<Name>()).parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Key::ALL.into_iter().map(|key| PossibleValue::new(key.name()))))
+    }
 }

@@ -1,0 +1,14 @@
+#![doc = include_str!("lib.md")]
+
+pub mod dotenv;
+pub mod environment;
+mod field;
+pub mod reference;
+pub mod resolve;
+pub mod text;
+pub mod variable;
+
+pub use reference::Reference;
+pub use resolve::{Failure, Reader, Values, Vaults, resolve};
+pub use text::Text;
+pub use variable::Name;

@@ -65,7 +65,7 @@ struct Found {
 impl Owner<'_> {
     /// Stores a former value of a secret as a new one, for those who may read the secret today. The keys that could read
     /// this value at any time and may not now are in its `exposed_to`. A removed secret is made again, with group,
-    /// agents, expiry and description of then.
+    /// agents, expiry, description and use of then.
     ///
     /// A document counts when it verifies under a root of this vault's chain. Under a root that is no longer in force it
     /// must also lie in HEAD's history, and that be proven: its owners' keys may be in other hands now.
@@ -268,6 +268,9 @@ impl Session<'_> {
             agents: Some(agents.cloned().collect()),
             expires: metadata.expires.map(Some),
             description: metadata.description.clone().map(Some),
+            use_only: Some(metadata.use_only),
+            programs: Some(metadata.programs.clone()),
+            hosts: Some(metadata.hosts.clone()),
             ..SetRequest::default()
         }
     }

@@ -104,6 +104,16 @@ pub enum Command {
         after_help = "Examples:\n  agent-vault run --env STRIPE_KEY=stripe/api-key -- ./deploy\n  agent-vault run -- npm test           (with the references in .agent-vault.env)\n  agent-vault run --profile staging --only DB_URL -- psql\n\nWhat holds references, such as av://stripe/api-key or postgres://app:${av://db/password}@localhost, is resolved, all of\nit or nothing: in your environment, in env files, in arguments. AGENT_VAULT_KEY never reaches the program.\ndocs/run.md tells the rest."
     )]
     Run(Run),
+    /// Print variables for a shell or a service to read
+    #[command(
+        after_help = "Examples:\n  eval \"$(agent-vault env)\"                     (bash)\n  agent-vault env --format fish | source\n  agent-vault env --env TOKEN=npm/token --format github    (in a step of GitHub Actions)"
+    )]
+    Env(Env),
+    /// Fill a template with secrets
+    #[command(
+        after_help = "Example: agent-vault inject -i app.toml.in -o app.toml\n\nIn a template, references are written ${av://group/name}; $${ stands for ${ before one. The file is private (0600) and\nappears whole, or not at all."
+    )]
+    Inject(Inject),
     /// Add an agent
     #[command(
         after_help = "Examples:\n  agent-vault add-agent ci\n  agent-vault add-agent laptop --public-key \"$(cat ~/.ssh/id_ed25519.pub)\""

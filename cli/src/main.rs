@@ -1,5 +1,6 @@
 //! The `agent-vault` program: parse, call the core, render. One file per command.
 
+mod child;
 mod commands;
 mod complete;
 mod delivery;

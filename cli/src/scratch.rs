@@ -24,11 +24,11 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes the folder, 0700, in memory where that is possible.
+    /// Makes the folder, 0700, in memory where that is possible; else it is told `when` the value touches the disk.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn new() -> Result<Self> {
+    pub fn new(when: &str) -> Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let next = std::panic::take_hook();
@@ -40,9 +40,9 @@ impl Scratch {
         let base = match in_memory() {
             Some(base) => base,
             None => {
-                output::warn(
-                    "no folder in memory was found (XDG_RUNTIME_DIR, /dev/shm): the value touches the disk while it is edited",
-                );
+                output::warn(&format!(
+                    "no folder in memory was found (XDG_RUNTIME_DIR, /dev/shm): the value touches the disk {when}"
+                ));
                 std::env::temp_dir()
             }
         };

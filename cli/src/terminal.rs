@@ -9,7 +9,7 @@ use agent_vault_core::{Error, Result, SecretBytes};
 use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
 
-pub use system::{settle_signals, watch_signals};
+pub use system::{leave_signals, settle_signals, watch_signals};
 
 /// The most bytes of an answer.
 const MAX_ANSWER: usize = 64 << 10;
@@ -121,6 +121,7 @@ mod system {
     use signal_hook::iterator::Signals;
     use std::fs::{File, OpenOptions};
     use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Mutex, MutexGuard};
     use std::time::{Duration, Instant};
 
@@ -200,6 +201,13 @@ mod system {
         }
     }
 
+    /// From here on signals are somebody else's: those who run a child hand them to it.
+    pub fn leave_signals() {
+        LEFT.store(true, Ordering::SeqCst);
+    }
+
+    static LEFT: AtomicBool = AtomicBool::new(false);
+
     /// From the first hidden question (or editor) to the program's end, a thread waits for the signals that end a program:
     /// a handler that was installed once cannot be taken away again, and without the thread these signals would do nothing
     /// any more. While an editor runs, Ctrl-C and Ctrl-\\ are its own.
@@ -212,6 +220,9 @@ mod system {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD])?;
         std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
+                if LEFT.load(Ordering::SeqCst) {
+                    continue;
+                }
                 if signal == SIGCHLD {
                     crate::editor::forget();
                     continue;
@@ -237,6 +248,9 @@ mod system {
 #[cfg(not(unix))]
 mod system {
     use super::*;
+
+    /// Nothing is watched here.
+    pub fn leave_signals() {}
 
     /// Nothing is watched here, so nothing is on its way.
     pub fn settle_signals(done: fn()) {

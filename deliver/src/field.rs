@@ -6,7 +6,6 @@ use crate::dotenv;
 use crate::reference::Field;
 use agent_vault_core::{Error, Result, SecretBytes};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use std::fmt;
 
 /// What a value is taken for.
@@ -96,11 +95,85 @@ fn wrong(error: impl fmt::Display) -> Wrong {
     }
 }
 
+/// JSON is checked by the parser and then walked as text: a parsed number would lose how it was written.
 fn json(text: &str, steps: &[String]) -> Result<Option<Vec<u8>>, Wrong> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let found = Walk::<Json> { steps, end: Json }.deserialize(&mut parser).map_err(wrong)?;
-    parser.end().map_err(wrong)?;
-    Ok(found)
+    serde_json::from_str::<IgnoredAny>(text).map_err(wrong)?;
+    let mut value = text.trim();
+    for step in steps {
+        let Some(found) = raw::child(value, step)? else { return Ok(None) };
+        value = found;
+    }
+    match value.as_bytes().first() {
+        Some(b'{' | b'[') => Err(Wrong::Many),
+        Some(b'"') => raw::string(value).map(|text| Some(text.into_bytes())),
+        _ => Ok(Some(value.as_bytes().to_vec())),
+    }
+}
+
+/// JSON that is known to be well-formed, as text.
+mod raw {
+    use super::{Wrong, index, wrong};
+
+    /// The text of a string.
+    pub(super) fn string(value: &str) -> Result<String, Wrong> {
+        serde_json::from_str(value).map_err(wrong)
+    }
+
+    /// The value below a name or a number; nothing where there is none, or where this is neither map nor list.
+    pub(super) fn child<'t>(value: &'t str, step: &str) -> Result<Option<&'t str>, Wrong> {
+        let is_map = match value.as_bytes().first() {
+            Some(b'{') => true,
+            Some(b'[') => false,
+            _ => return Ok(None),
+        };
+        let wanted = index(step);
+        let (mut rest, mut at, mut found) = (value[1..].trim_start(), 0, None);
+        while !rest.starts_with(['}', ']']) {
+            let mut is_it = wanted == Some(at);
+            if is_map {
+                let (name, after) = rest.split_at(end(rest));
+                is_it = string(name)? == step;
+                rest = after.trim_start()[1..].trim_start();
+            }
+            let (item, after) = rest.split_at(end(rest));
+            if is_it && found.replace(item).is_some() {
+                return Err(Wrong::Twice);
+            }
+            rest = after.trim_start();
+            rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+            at += 1;
+        }
+        Ok(found)
+    }
+
+    /// Where the value at the beginning of a text ends.
+    fn end(text: &str) -> usize {
+        let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => {
+                    quoted = !quoted;
+                    if !quoted && depth == 0 {
+                        return at + 1;
+                    }
+                }
+                _ if quoted => {}
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' if depth == 1 => return at + 1,
+                b'}' | b']' if depth > 1 => depth -= 1,
+                b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return at,
+                _ => {}
+            }
+        }
+        text.len()
+    }
+}
+
+/// The place in a list that a step of a JSON Pointer names (RFC 6901, section 4: no leading zeros).
+fn index(step: &str) -> Option<usize> {
+    step.parse::<usize>().ok().filter(|at| at.to_string() == step)
 }
 
 fn yaml(text: &str, steps: &[String]) -> Result<Option<Vec<u8>>, Wrong> {
@@ -112,71 +185,43 @@ fn yaml(text: &str, steps: &[String]) -> Result<Option<Vec<u8>>, Wrong> {
             max_documents: 1,
         },
     };
-    let walk = Walk::<Yaml> { steps, end: Yaml };
+    let walk = Walk(steps);
     serde_saphyr::with_deserializer_from_str_with_options(text, options, |parser| walk.deserialize(parser))
         .map_err(wrong)
 }
 
-/// Takes the last step: the scalar as it is written.
-trait End: Copy {
-    fn take<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u8>, D::Error>;
-}
+/// A scalar is asked for as text, so it comes as it is written.
+struct Scalar;
 
-#[derive(Clone, Copy)]
-struct Json;
+impl Visitor<'_> for Scalar {
+    type Value = Vec<u8>;
 
-impl End for Json {
-    fn take<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
-        match raw.get().as_bytes().first() {
-            Some(b'{' | b'[') => Err(D::Error::custom(MANY)),
-            Some(b'"') => serde_json::from_str::<String>(raw.get()).map(String::into_bytes).map_err(D::Error::custom),
-            _ => Ok(raw.get().as_bytes().to_vec()),
-        }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MANY)
     }
-}
-
-#[derive(Clone, Copy)]
-struct Yaml;
-
-impl End for Yaml {
-    fn take<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u8>, D::Error> {
-        /// A scalar is asked for as text, so it comes as it is written.
-        struct Scalar;
-        impl<'de> Visitor<'de> for Scalar {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(MANY)
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Vec<u8>, E> {
-                Ok(text.as_bytes().to_vec())
-            }
-            fn visit_string<E>(self, text: String) -> Result<Vec<u8>, E> {
-                Ok(text.into_bytes())
-            }
-        }
-        deserializer.deserialize_string(Scalar)
+    fn visit_str<E>(self, text: &str) -> Result<Vec<u8>, E> {
+        Ok(text.as_bytes().to_vec())
+    }
+    fn visit_string<E>(self, text: String) -> Result<Vec<u8>, E> {
+        Ok(text.into_bytes())
     }
 }
 
 /// Follows the steps; what is beside the way is passed over, but no name may come twice.
-struct Walk<'s, E> {
-    steps: &'s [String],
-    end: E,
-}
+struct Walk<'s>(&'s [String]);
 
-impl<'de, E: End> DeserializeSeed<'de> for Walk<'_, E> {
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
     type Value = Option<Vec<u8>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        match self.steps {
-            [] => self.end.take(deserializer).map(Some),
+        match self.0 {
+            [] => deserializer.deserialize_string(Scalar).map(Some),
             _ => deserializer.deserialize_any(self),
         }
     }
 }
 
-impl<'de, E: End> Visitor<'de> for Walk<'_, E> {
+impl<'de> Visitor<'de> for Walk<'_> {
     type Value = Option<Vec<u8>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,24 +231,23 @@ impl<'de, E: End> Visitor<'de> for Walk<'_, E> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
         while let Some(key) = map.next_key::<String>()? {
-            if key != self.steps[0] {
+            if key != self.0[0] {
                 map.next_value::<IgnoredAny>()?;
             } else if found.is_some() {
                 return Err(A::Error::custom(TWICE));
             } else {
-                found = Some(map.next_value_seed(Walk { steps: &self.steps[1..], end: self.end })?);
+                found = Some(map.next_value_seed(Walk(&self.0[1..]))?);
             }
         }
         Ok(found.flatten())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        // RFC 6901, section 4: no leading zeros.
-        let wanted = self.steps[0].parse::<usize>().ok().filter(|at| at.to_string() == self.steps[0]);
+        let wanted = index(&self.0[0]);
         let (mut found, mut at) = (None, 0);
         loop {
             if Some(at) == wanted {
-                let Some(item) = list.next_element_seed(Walk { steps: &self.steps[1..], end: self.end })? else {
+                let Some(item) = list.next_element_seed(Walk(&self.0[1..]))? else {
                     break;
                 };
                 found = item;

@@ -3,11 +3,14 @@
 pub mod dotenv;
 pub mod environment;
 mod field;
+pub mod mask;
 pub mod reference;
+pub mod render;
 pub mod resolve;
 pub mod text;
 pub mod variable;
 
+pub use mask::Masker;
 pub use reference::Reference;
 pub use resolve::{Failure, Reader, Values, Vaults, resolve};
 pub use text::Text;

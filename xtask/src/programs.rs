@@ -45,8 +45,21 @@ const PROGRAMS: &[Program] = &[
         brew: None,
         linux_only: false,
     },
-    Program { names: &["zsh"], why: "is completed in", apt: "zsh", brew: None, linux_only: true },
-    Program { names: &["fish"], why: "is completed in", apt: "fish", brew: Some("fish"), linux_only: true },
+    Program { names: &["zsh"], why: "is completed in, and reads variables", apt: "zsh", brew: None, linux_only: true },
+    Program {
+        names: &["fish"],
+        why: "is completed in, and reads variables",
+        apt: "fish",
+        brew: Some("fish"),
+        linux_only: true,
+    },
+    Program {
+        names: &["tmux"],
+        why: "is the terminal of a program that `run` runs",
+        apt: "tmux",
+        brew: Some("tmux"),
+        linux_only: true,
+    },
     Program {
         names: &["mandoc"],
         why: "reads the man pages and warns",

@@ -20,7 +20,7 @@ pub fn run(setting: &Setting, args: &Edit) -> Outcome {
     let owner = vault.unlock(&identities)?;
     let (before, revision) = current(&vault, &args.path, &identities)?;
     crate::setting::tell(&vault);
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("while it is edited")?;
     let file = scratch.file(args.path.as_str());
     home::create_private(&file, before.expose())?;
     editor::edit(&file)?;

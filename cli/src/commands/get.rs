@@ -19,11 +19,9 @@ pub fn run(mut setting: Setting, args: &Get) -> Outcome {
         Some(file) if args.force => home::replace_private(file, value.expose(), true)?,
         Some(file) => home::create_private(file, value.expose())?,
         None => {
-            let mut out = std::io::stdout();
-            // Standard output keeps what it is given in a buffer that nobody wipes: the value goes past it.
-            raw(&mut out, value.expose())?;
-            if out.is_terminal() {
-                raw(&mut out, b"\n")?;
+            write(value.expose())?;
+            if std::io::stdout().is_terminal() {
+                write(b"\n")?;
             }
         }
     }
@@ -46,6 +44,11 @@ fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(Secre
             Ok((secret.value, secret.metadata.and_then(|metadata| metadata.expires)))
         }
     }
+}
+
+/// Writes a value to standard output, which keeps what it is given in a buffer that nobody wipes: it goes past that.
+pub(super) fn write(bytes: &[u8]) -> std::io::Result<()> {
+    raw(&mut std::io::stdout(), bytes)
 }
 
 /// Writes without the line buffer of standard output.

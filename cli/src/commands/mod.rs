@@ -10,10 +10,12 @@ mod completions;
 mod config;
 mod demo;
 mod edit;
+mod env;
 mod findings;
 mod get;
 mod hook;
 mod init;
+mod inject;
 mod keys;
 mod list;
 mod log;
@@ -58,6 +60,8 @@ pub fn run(app: &App) -> Outcome {
         Command::Set(args) => set::run(&setting, args),
         Command::Get(args) => get::run(setting, args),
         Command::Run(args) => run::run(&setting, args),
+        Command::Env(args) => env::run(&setting, args),
+        Command::Inject(args) => inject::run(&setting, args),
         Command::List(args) => list::run(&setting, args),
         Command::Show(args) => show::run(&setting, args),
         Command::Rm(args) => moving::remove(&setting, args),

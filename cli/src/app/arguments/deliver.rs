@@ -3,7 +3,7 @@
 use agent_vault_core::{Error, Result, SecretPath};
 use agent_vault_deliver::dotenv::Profile;
 use agent_vault_deliver::{Name, Reference, Text};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -44,9 +44,66 @@ pub struct Run {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub delivery: Delivery,
+    /// Give the program a file in memory that holds a secret, and its path in a variable
+    #[arg(long, value_name = "VAR=PATH")]
+    pub file: Vec<Assigned>,
+    /// The same with a file that has no name: the variable holds /dev/fd/N
+    #[arg(long, value_name = "VAR=PATH")]
+    pub fd: Vec<Assigned>,
+    /// Mask what the program prints, on a terminal too
+    #[arg(long, conflicts_with = "no_mask")]
+    pub mask: bool,
+    /// Mask nothing [default: mask what goes to no terminal]
+    #[arg(long)]
+    pub no_mask: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// `env`
+#[derive(Args)]
+pub struct Env {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub delivery: Delivery,
+    /// Who reads it
+    #[arg(long, value_enum, default_value = "bash")]
+    pub format: EnvFormat,
+}
+
+/// Who reads variables.
+#[derive(Clone, Copy, ValueEnum)]
+#[allow(missing_docs)]
+pub enum EnvFormat {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    /// Env files
+    Dotenv,
+    Json,
+    /// docker run --env-file
+    Docker,
+    /// GitHub Actions: masks on standard output, variables to the file GITHUB_ENV names
+    Github,
+}
+
+/// `inject`
+#[derive(Args)]
+pub struct Inject {
+    /// The template; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// The file to write, 0600 [default: standard output, as - is]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the output file if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub reading: Reading,
 }
 
 /// `VAR=PATH`

@@ -1,0 +1,162 @@
+//! Variables as text that shells and services read.
+
+use crate::dotenv;
+use agent_vault_core::{Error, Result, SecretBytes};
+use rand::Rng;
+use shell_quote::{Bash, Fish};
+
+/// A variable and its value.
+pub type Variable<'v> = (&'v str, &'v SecretBytes);
+
+/// Who reads the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `export NAME=value`, for `eval`.
+    Bash,
+    /// The same.
+    Zsh,
+    /// `set -gx NAME value`.
+    Fish,
+    /// `$env:NAME = 'value'`.
+    PowerShell,
+    /// `NAME='value'`, as env files have it.
+    Dotenv,
+    /// An object.
+    Json,
+    /// `NAME=value` without quotes, for `docker run --env-file`.
+    Docker,
+}
+
+/// Renders variables. Their names are letters, digits and `_`.
+///
+/// # Errors
+/// [`Error::Usage`] for a value that the format cannot hold.
+pub fn render(format: Format, variables: &[Variable<'_>]) -> Result<SecretBytes> {
+    let mut out = Vec::with_capacity(variables.iter().map(|(name, value)| name.len() + value.len() * 4 + 32).sum());
+    if format == Format::Json {
+        return json(variables);
+    }
+    for (name, value) in variables {
+        let bytes = value.expose();
+        let line = match format {
+            Format::Bash | Format::Zsh => [b"export ", name.as_bytes(), b"=", &Bash::quote_vec(bytes)].concat(),
+            Format::Fish => [b"set -gx ", name.as_bytes(), b" ", &Fish::quote_vec(bytes)].concat(),
+            Format::PowerShell => format!("$env:{name} = '{}'", power_shell(text(name, value)?)).into_bytes(),
+            Format::Dotenv => [name.as_bytes(), b"=", &dotenv::quoted(bytes)].concat(),
+            Format::Docker | Format::Json => {
+                if bytes.iter().any(|byte| b"\n\r".contains(byte)) {
+                    return Err(unfit(name, "has more than one line, and Docker's env files hold one"));
+                }
+                [name.as_bytes(), b"=", bytes].concat()
+            }
+        };
+        out.extend_from_slice(&line);
+        out.push(b'\n');
+    }
+    Ok(SecretBytes::new(out))
+}
+
+fn unfit(name: &str, why: &str) -> Error {
+    Error::Usage {
+        message: format!("{name}: the value {why}"),
+        hint: "choose another format, or hand it over with `agent-vault run`".into(),
+    }
+}
+
+fn text<'v>(name: &str, value: &'v SecretBytes) -> Result<&'v str> {
+    std::str::from_utf8(value.expose()).map_err(|_| unfit(name, "is no text, and this format holds nothing else"))
+}
+
+/// Within single quotes, PowerShell takes every kind of single quote for one, and two of them for one of the text
+/// (about_Quoting_Rules; its tokenizer takes U+2018 to U+201B for `'`).
+fn power_shell(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| std::iter::repeat_n(c, if matches!(c, '\'' | '\u{2018}'..='\u{201b}') { 2 } else { 1 }))
+        .collect()
+}
+
+fn json(variables: &[Variable<'_>]) -> Result<SecretBytes> {
+    let texts = variables.iter().map(|(name, value)| Ok((*name, text(name, value)?))).collect::<Result<Vec<_>>>()?;
+    let fields: Vec<String> =
+        texts.iter().map(|(name, value)| format!("  {}: {}", quoted(name), quoted(value))).collect();
+    let body = if fields.is_empty() { "{}\n".to_owned() } else { format!("{{\n{}\n}}\n", fields.join(",\n")) };
+    Ok(SecretBytes::new(body.into_bytes()))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// What a step of GitHub Actions does with variables.
+pub struct GitHub {
+    /// For standard output, before anything else: hides every line of every value in the job's log.
+    pub masks: SecretBytes,
+    /// For the end of the file that `GITHUB_ENV` names.
+    pub file: SecretBytes,
+}
+
+/// Variables for the steps of a job that follow (GitHub Actions, "Workflow commands": `add-mask`, and environment files with
+/// a delimiter, which is random: no value can end what it stands in).
+///
+/// # Errors
+/// [`Error::Usage`] for a value that is no text.
+pub fn github(variables: &[Variable<'_>]) -> Result<GitHub> {
+    let (mut masks, mut file) = (String::new(), String::new());
+    for (name, value) in variables {
+        let value = text(name, value)?;
+        for line in value.split(['\n', '\r']).filter(|line| !line.trim().is_empty()) {
+            masks.push_str(&format!("::add-mask::{}\n", escaped(line)));
+        }
+        let delimiter = loop {
+            let delimiter = format!("agent_vault_{:032x}", rand::rngs::OsRng.r#gen::<u128>());
+            if !value.contains(&delimiter) {
+                break delimiter;
+            }
+        };
+        file.push_str(&format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"));
+    }
+    Ok(GitHub { masks: SecretBytes::new(masks.into_bytes()), file: SecretBytes::new(file.into_bytes()) })
+}
+
+/// The data of a workflow command (actions/toolkit, `escapeData`).
+fn escaped(data: &str) -> String {
+    data.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(format: Format, value: &[u8]) -> Result<String> {
+        let value = SecretBytes::new(value.to_vec());
+        Ok(String::from_utf8(render(format, &[("A", &value)])?.expose().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn what_a_format_cannot_hold_is_refused() {
+        assert!(rendered(Format::Docker, b"a\nb").is_err());
+        assert!(rendered(Format::Json, b"\xff").is_err());
+        assert!(rendered(Format::PowerShell, b"\xff").is_err());
+        assert!(github(&[("A", &SecretBytes::new(b"\xff".to_vec()))]).is_err());
+    }
+
+    #[test]
+    fn values_are_quoted_for_who_reads_them() {
+        let value = "it's \u{2019}$x %\"".as_bytes();
+        assert_eq!(rendered(Format::PowerShell, value).unwrap(), "$env:A = 'it''s \u{2019}\u{2019}$x %\"'\n");
+        assert_eq!(rendered(Format::Json, value).unwrap(), "{\n  \"A\": \"it's \u{2019}$x %\\\"\"\n}\n");
+        assert_eq!(rendered(Format::Docker, value).unwrap(), "A=it's \u{2019}$x %\"\n");
+        assert_eq!(rendered(Format::Dotenv, b"a b").unwrap(), "A='a b'\n");
+    }
+
+    #[test]
+    fn github_masks_every_line_and_no_value_ends_its_own_text() {
+        let value = SecretBytes::new(b"50%\r\n\nEOF\nB=1\n".to_vec());
+        let made = github(&[("A", &value)]).unwrap();
+        assert_eq!(made.masks.expose(), b"::add-mask::50%25\n::add-mask::EOF\n::add-mask::B=1\n");
+        let file = std::str::from_utf8(made.file.expose()).unwrap();
+        let delimiter = file.lines().next().unwrap().strip_prefix("A<<").unwrap();
+        assert_eq!(file, format!("A<<{delimiter}\n50%\r\n\nEOF\nB=1\n\n{delimiter}\n"));
+        assert_ne!(github(&[("A", &value)]).unwrap().file.expose(), made.file.expose());
+    }
+}

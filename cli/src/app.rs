@@ -114,6 +114,11 @@ pub enum Command {
         after_help = "Example: agent-vault inject -i app.toml.in -o app.toml\n\nIn a template, references are written ${av://group/name}; $${ stands for ${ before one. The file is private (0600) and\nappears whole, or not at all."
     )]
     Inject(Inject),
+    /// Give Git the credentials of the hosts that secrets are signed for
+    #[command(
+        after_help = "Example: git config --global credential.helper '!agent-vault -C ~/vault git-credential'\n\nGit calls it. docs/git-credential.md says which secret is found for which host."
+    )]
+    GitCredential(GitCredential),
     /// Add an agent
     #[command(
         after_help = "Examples:\n  agent-vault add-agent ci\n  agent-vault add-agent laptop --public-key \"$(cat ~/.ssh/id_ed25519.pub)\""

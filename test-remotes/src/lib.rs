@@ -13,7 +13,7 @@ mod programs;
 mod servers;
 mod silence;
 
-pub use client::Credentials;
+pub use client::{Credentials, PASSWORD, USER};
 pub use controls::Held;
 pub use programs::{copy_program, executable};
 pub use silence::Silence;

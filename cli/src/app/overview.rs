@@ -10,7 +10,7 @@ pub const WIDTH: usize = 80;
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["demo", "init", "upgrade"]),
     ("Secrets", &["set", "get", "list", "show", "edit", "mv", "rm"]),
-    ("Your programs", &["run", "env", "inject"]),
+    ("Your programs", &["run", "env", "inject", "git-credential"]),
     (
         "Agents and access",
         &["add-agent", "grant", "revoke", "list-agents", "remove-agent", "recover-agent", "restore-agent"],

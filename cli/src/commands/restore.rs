@@ -5,6 +5,7 @@ use crate::app::Restore;
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::Setting;
+use agent_vault_core::Purpose;
 
 /// Stores a former value anew.
 pub fn run(setting: &Setting, args: &Restore) -> Outcome {
@@ -26,7 +27,7 @@ pub fn run(setting: &Setting, args: &Restore) -> Outcome {
     output::note(&format!("{path} {done} from {from}{name}, as revision {}", metadata.revision));
     output::note(&format!("  readable by {}", readers(&metadata.authorized_agents)));
     if !*dry_run {
-        match vault.get(path, &identities) {
+        match vault.get_for(path, &identities, Purpose::Recognise) {
             Ok(secret) => recognise::told(setting, &vault, path, &secret.value, false),
             Err(error) => recognise::failed(&error),
         }

@@ -7,10 +7,12 @@ use crate::output;
 use crate::setting::Setting;
 use crate::terminal::Terminal;
 use agent_vault_core::metadata::Metadata;
+use agent_vault_core::purpose::{Host, Program, ProgramPath};
 use agent_vault_core::vault::{SetOutcome, SetRequest};
 use agent_vault_core::{AgentName, Error, Result, SecretBytes, Timestamp, Vault};
 use rand::Rng;
 use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// More than any vault takes: reading stops there.
@@ -32,6 +34,9 @@ pub fn run(setting: &Setting, args: &Set) -> Outcome {
         agents: args.agents.as_deref().map(agents).transpose()?,
         expires: args.expires.as_deref().map(|text| expiry(text, (setting.context.clock)())).transpose()?,
         description: args.description.as_ref().map(|text| Some(text.clone()).filter(|text| !text.is_empty())),
+        use_only: args.use_only.then_some(true).or(args.no_use_only.then_some(false)),
+        programs: args.programs.as_deref().map(programs).transpose()?,
+        hosts: args.hosts.as_deref().map(hosts).transpose()?,
         ..SetRequest::default()
     };
     let kept = request.value.is_none();
@@ -171,6 +176,30 @@ fn agents(text: &str) -> Result<Vec<AgentName>> {
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(AgentName::parse).collect()
 }
 
+/// `gh,/usr/bin/curl`: a name is looked up on the owner's own PATH, here and now, and what is found there is signed. Where
+/// the value is used nobody's PATH decides.
+fn programs(named: &[PathBuf]) -> Result<Vec<ProgramPath>> {
+    let found = |named: &PathBuf| -> Result<ProgramPath> {
+        let search = std::env::var_os("PATH");
+        let program = Program::find(named.as_os_str(), search.as_deref());
+        if named.as_os_str().as_encoded_bytes().contains(&b'/') {
+            let listed: ProgramPath = named.to_string_lossy().parse()?;
+            // It may be there on other machines only; what it leads to here must be fit, too.
+            if let Ok(program) = program {
+                program.path().to_string_lossy().parse::<ProgramPath>()?;
+            }
+            return Ok(listed);
+        }
+        program?.path().to_string_lossy().parse()
+    };
+    named.iter().map(found).collect()
+}
+
+/// `github.com,git.example.org:8443`
+fn hosts(text: &str) -> Result<Vec<Host>> {
+    text.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::parse).collect()
+}
+
 /// A date, a span, or `never`.
 fn expiry(text: &str, now: Timestamp) -> Result<Option<Timestamp>> {
     if text == "never" { Ok(None) } else { Timestamp::parse_expiry(text, now).map(Some) }
@@ -190,6 +219,9 @@ fn tell(outcome: &SetOutcome, kept: bool, dry_run: bool) {
     let what = if kept { " (value kept)" } else { "" };
     output::note(&format!("{done} {name}{what}, revision {revision}, group {}", metadata.group));
     output::note(&format!("  readable by {}", readers(authorized_agents)));
+    if let Some(use_) = super::uses(metadata) {
+        output::note(&format!("  {use_}"));
+    }
     if !*created {
         gains.iter().for_each(|key| output::note(&format!("  + {key}")));
         loses.iter().for_each(|key| output::note(&format!("  - {key}")));

@@ -36,7 +36,8 @@ impl Program {
             folders.map(|folder| folder.join(name)).find(|file| is_executable(file)).ok_or_else(missing)?
         };
         let path = found.canonicalize().map_err(|_| missing())?;
-        Self::open(path)
+        // A pipe would be waited for.
+        if path.is_file() { Self::open(path) } else { Err(missing()) }
     }
 
     fn open(path: PathBuf) -> Result<Self> {

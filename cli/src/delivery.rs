@@ -4,74 +4,17 @@
 use crate::app::{Delivery, Reading};
 use crate::exit::Failure;
 use crate::output;
-use crate::setting::{Found, Setting, tell};
-use agent_vault_core::settings::Settings;
-use agent_vault_core::{Error, Identities, Result, SecretPath, VaultAlias, layout};
+use crate::setting::Setting;
+use agent_vault_core::vault::Freshness;
+use agent_vault_core::{Error, Result, layout};
 use agent_vault_deliver::environment::{COMMITTED, EnvFile, Sources};
-use agent_vault_deliver::resolve::{Read, Signed, Unsigned, Wanted};
-use agent_vault_deliver::{Reader, Values, Vaults, resolve};
-use std::cell::OnceCell;
+use agent_vault_deliver::resolve::Wanted;
+use agent_vault_deliver::{Values, resolve};
+use agent_vault_open::references::Opened;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The largest env file that is read.
 const LARGEST: u64 = 1 << 20;
-
-/// The vaults of this call.
-struct Opening<'s> {
-    setting: &'s Setting,
-    reading: &'s Reading,
-    settings: Settings,
-    /// Unlocked once, for whichever vaults there are.
-    identities: OnceCell<Arc<Identities>>,
-}
-
-impl Vaults for Opening<'_> {
-    fn knows(&self, alias: &VaultAlias) -> bool {
-        self.settings.vaults.contains_key(alias)
-    }
-
-    fn open(&self, alias: Option<&VaultAlias>) -> Result<Box<dyn Reader + '_>> {
-        let other = alias.and_then(|alias| self.settings.vaults.get(alias)).map(|place| self.setting.elsewhere(place));
-        let other = other.transpose()?;
-        let setting = other.as_ref().unwrap_or(self.setting);
-        let identities = match self.identities.get() {
-            Some(identities) => identities.clone(),
-            None => {
-                let identities = Arc::new(setting.identities()?);
-                self.identities.get_or_init(|| identities).clone()
-            }
-        };
-        match setting.any_vault(Some(&identities))? {
-            Found::Signed(vault) => {
-                if !self.reading.offline {
-                    setting.freshen(&vault, self.reading.fresh)?;
-                }
-                Ok(Box::new(Telling(Signed { vault, identities })))
-            }
-            Found::Old(vault) => Ok(Box::new(Unsigned { vault, identities })),
-        }
-    }
-}
-
-/// A vault whose notices are told when the reading is done.
-struct Telling(Signed);
-
-impl Reader for Telling {
-    fn read(&self, path: &SecretPath) -> Result<Read> {
-        self.0.read(path)
-    }
-
-    fn has_below(&self, segment: &str) -> bool {
-        self.0.has_below(segment)
-    }
-}
-
-impl Drop for Telling {
-    fn drop(&mut self) {
-        tell(&self.0.vault);
-    }
-}
 
 /// Resolves all of it, or says of everything why not.
 ///
@@ -82,9 +25,11 @@ pub fn values<'r>(
     reading: &Reading,
     wanted: impl IntoIterator<Item = Wanted<'r>>,
 ) -> Result<Values, Failure> {
-    let settings = Settings::load(&setting.context.home)?;
-    let opening = Opening { setting, reading, settings, identities: OnceCell::new() };
-    let values = resolve(wanted, &opening).map_err(Failure::References)?;
+    let freshness = match reading.offline {
+        true => None,
+        false => Some(Freshness { force: reading.fresh, ..setting.freshness()? }),
+    };
+    let values = resolve(wanted, &Opened::new(setting, freshness)?).map_err(Failure::References)?;
     let now = (setting.context.clock)();
     for (reference, expires) in values.expires.iter().filter(|(_, expires)| *expires <= now) {
         output::warn(&format!("{reference} expired at {expires}"));

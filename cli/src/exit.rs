@@ -5,6 +5,7 @@ use crate::output;
 use agent_vault_core::error::printable;
 use agent_vault_core::name::nearest;
 use agent_vault_core::{Class, Error};
+use agent_vault_open::references;
 use clap::{CommandFactory, Parser};
 
 /// The program's exit codes (documented in the README).
@@ -135,19 +136,15 @@ pub fn report(failure: &Failure) -> Code {
 /// tampered with, which nobody should miss.
 fn report_references(failures: &[agent_vault_deliver::Failure]) -> Code {
     let mut hints: Vec<String> = Vec::new();
+    references::told(failures).for_each(|line| output::error(&line));
     for failure in failures {
-        for (by, reference) in &failure.of {
-            output::error(&format!("{by}: {reference}: {}", failure.error));
-        }
         let hint = failure.error.hint();
         if !hints.contains(&hint) {
             hints.push(hint);
         }
     }
     hints.iter().for_each(|hint| output::hint(hint));
-    let classes = || failures.iter().map(|failure| failure.error.class());
-    let worst = classes().find(|class| *class == Class::Tampered).or_else(|| classes().next());
-    worst.map_or(Code::Other, Code::from)
+    references::worst(failures).map_or(Code::Other, |failure| failure.error.class().into())
 }
 
 /// How clap ends its messages.

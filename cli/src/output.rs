@@ -1,6 +1,6 @@
 //! What goes where: results to standard output, everything else to standard error; colour on a terminal only.
 
-use agent_vault_core::error::is_printable;
+pub use agent_vault_open::words::{count, one_line, safe, short};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,11 +72,6 @@ pub fn stderr_coloured() -> bool {
     coloured(std::io::stderr().is_terminal())
 }
 
-/// A commit's id as it is shown, and as Git takes it.
-pub fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
-}
-
 /// What is said when everything else was.
 static LAST: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -89,28 +84,6 @@ pub fn note_last(text: String) {
 pub fn finish() {
     let notes = std::mem::take(&mut *LAST.lock().unwrap_or_else(PoisonError::into_inner));
     notes.iter().for_each(|text| note(text));
-}
-
-/// How an age private key begins; none has a reason to be shown.
-const PRIVATE: &str = "AGE-SECRET-KEY-";
-
-/// `text` without what a terminal would obey or hide (a folder's name may hold anything), and without a private key that
-/// somebody gave in place of a name.
-pub fn safe(text: &str) -> String {
-    let mut out: String = text.chars().map(|c| if c == '\n' || is_printable(c) { c } else { '?' }).collect();
-    let mut from = 0;
-    while let Some(at) = out[from..].to_ascii_uppercase().find(PRIVATE) {
-        let start = from + at + PRIVATE.len();
-        let length = out[start..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(out.len() - start);
-        out.replace_range(start..start + length, "(hidden)");
-        from = start;
-    }
-    out
-}
-
-/// As [`safe`], on one line: what is told cannot pretend to be the next line.
-pub fn one_line(text: &str) -> String {
-    safe(text).replace('\n', " ")
 }
 
 /// One line on standard error. A closed standard error is nobody's loss.
@@ -198,11 +171,6 @@ pub fn raw(out: &mut std::io::Stdout, bytes: &[u8]) -> std::io::Result<()> {
     out.flush()
 }
 
-/// `3 secrets`, `1 secret`.
-pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,13 +206,5 @@ mod tests {
             assert!(least(code) >= 3.0, "{style:?}: {:.1}", least(code));
         }
         assert!(least("33") < 2.0, "why warnings are not yellow");
-    }
-
-    #[test]
-    fn c5_what_is_told_holds_neither_control_characters_nor_private_keys() {
-        assert_eq!(safe("a\x1b[31mb\u{202e}c\r\n"), "a?[31mb?c?\n");
-        let keys = "no 'AGE-SECRET-KEY-1QQ', no age-secret-key-1zz\nAGE-SECRET-KEY-";
-        assert_eq!(safe(keys), "no 'AGE-SECRET-KEY-(hidden)', no age-secret-key-(hidden)\nAGE-SECRET-KEY-(hidden)");
-        assert_eq!(safe("é — plain"), "é — plain");
     }
 }

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod code;
+
 /// What this library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -61,6 +63,12 @@ pub enum Error {
         message: String,
         /// What to do instead.
         hint: String,
+    },
+    /// A value that was asked for as text and is none.
+    #[error("the value of {name:?} is not UTF-8 text")]
+    NotText {
+        /// The secret.
+        name: String,
     },
     /// No vault here or above.
     #[error("no vault found in {} or any folder above it", .start.display())]
@@ -314,6 +322,7 @@ impl Error {
         match self {
             Error::InvalidName { .. }
             | Error::Usage { .. }
+            | Error::NotText { .. }
             | Error::InvalidRecipient { .. }
             | Error::TooLarge { .. } => Class::Usage,
             Error::VaultNotFound { .. } | Error::NotFound { .. } => Class::NotFound,
@@ -350,6 +359,7 @@ impl Error {
             Error::InvalidName { .. } => {
                 "use 1 to 8 segments of letters, digits, '.', '_' and '-', joined by '/', such as stripe/api-key".into()
             }
+            Error::NotText { .. } => "read its bytes".into(),
             Error::Usage { hint, .. } | Error::Conflict { hint, .. } => hint.clone(),
             Error::VaultNotFound { .. } => "run `agent-vault init` in a repository, or name a vault with -C DIR".into(),
             Error::UnsignedVault { .. } => "nothing in it can be verified, so it is read with a warning and never written; its owner signs it with `agent-vault upgrade`".into(),

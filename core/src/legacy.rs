@@ -259,6 +259,11 @@ impl OldVault {
         Ok(manifest.agents().into_iter().map(agent).collect())
     }
 
+    /// The groups that the manifest names, fit for a terminal.
+    pub(crate) fn groups(&self) -> Result<Vec<String>> {
+        Ok(self.manifest()?.groups.iter().map(|group| printable(&group.name)).collect())
+    }
+
     /// The key that `owner.pub` claims to be the owner's.
     ///
     /// # Errors

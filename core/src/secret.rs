@@ -1,5 +1,6 @@
 //! A secret value: zeroised when dropped, never printed.
 
+use crate::error::{Error, Result};
 use std::fmt;
 use std::io::Read;
 use zeroize::Zeroizing;
@@ -42,6 +43,14 @@ impl SecretBytes {
     /// The bytes, for the moment of their use.
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The bytes as text; `name` says in the error whose they are.
+    ///
+    /// # Errors
+    /// [`Error::NotText`].
+    pub fn text(&self, name: &str) -> Result<&str> {
+        std::str::from_utf8(&self.0).map_err(|_| Error::NotText { name: name.to_owned() })
     }
 
     /// How many bytes there are.

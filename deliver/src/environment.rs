@@ -1,11 +1,12 @@
 //! Which variables a program is to get, and what of them has to be resolved.
 
 use crate::dotenv::{self, Assignment, Profile};
+use crate::reference::Reference;
 use crate::resolve::{Values, Wanted};
 use crate::text::Text;
 use crate::variable::Name;
 use agent_vault_core::name::nearest;
-use agent_vault_core::{Error, Result, SecretBytes};
+use agent_vault_core::{Error, Result, SecretBytes, SecretPath};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
@@ -26,6 +27,25 @@ impl Variable {
     pub fn shown(&self) -> String {
         agent_vault_core::error::printable(&self.name.to_string_lossy())
     }
+}
+
+/// A variable that somebody names: a secret's path, or text that holds references.
+///
+/// # Errors
+/// [`Error::InvalidName`] and [`Error::Usage`]; no program is given `AGENT_VAULT_KEY`.
+pub fn assigned(name: &str, value: &str) -> Result<(Name, Text)> {
+    let text = match value.contains("av://") {
+        true => Text::of_value(value.as_bytes())?,
+        false => Text::reference(Reference::here(&value.parse::<SecretPath>()?)),
+    };
+    let name: Name = name.parse()?;
+    if name.as_str() == "AGENT_VAULT_KEY" {
+        return Err(Error::Usage {
+            message: "AGENT_VAULT_KEY holds the key that opens the vault, and no program is given it".into(),
+            hint: "name another variable".into(),
+        });
+    }
+    Ok((name, text))
 }
 
 /// An env file.

@@ -82,7 +82,8 @@ impl Reader for Unsigned {
     }
 }
 
-fn has_below(dir: &std::path::Path, context: &agent_vault_core::Context, segment: &str) -> bool {
+/// Whether a vault's folder has secrets whose names begin with this segment.
+pub fn has_below(dir: &std::path::Path, context: &agent_vault_core::Context, segment: &str) -> bool {
     Hints::of(dir, &context.home).is_some_and(|hints| !hints.secrets(&format!("{segment}/")).is_empty())
 }
 

@@ -48,7 +48,6 @@ use crate::output::short;
 use crate::setting::Setting;
 use agent_vault_core::vault::{AccessChange, Telling};
 use agent_vault_core::{AgentName, Error, Owner, Result, Vault};
-pub use sync::{tell_apart, told as remarked};
 
 use progress::Bar;
 use serde_json::{Value, json};

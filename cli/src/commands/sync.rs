@@ -5,7 +5,7 @@ use crate::app::Sync;
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::Setting;
-use agent_vault_core::vault::{Asking, News, Remark, SyncOptions, Synced, Travel};
+use agent_vault_core::vault::{Asking, News, SyncOptions, Synced, Travel};
 use agent_vault_core::{Error, Result};
 
 /// So many names are told of each kind.
@@ -79,60 +79,17 @@ fn print(synced: &Synced) -> std::io::Result<()> {
     output::print(&out)
 }
 
-/// What was written under a root that is no longer trusted, and how it comes back.
-pub fn tell_apart(commit: &str, news: &News) {
-    let short = super::short(commit);
-    output::warn(&format!("what was written here under the other root is not in this vault now (commit {short}):"));
-    lines(news).iter().for_each(|line| output::note(&format!("  {line}")));
-    if let Some(path) = news.added.iter().chain(&news.changed).next() {
-        output::note(&format!(
-            "a value comes back with `agent-vault restore {path}@{short}`, if an owner signed it who is one now"
-        ));
-    }
-}
-
 /// What differs, a line for each kind.
 fn section(out: &mut String, way: &str, news: &News) {
-    for line in lines(news) {
+    for line in agent_vault_open::lines(news) {
         out.push_str(&format!("  {way:<4}{line}\n"));
     }
-}
-
-fn lines(news: &News) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut secrets = |verb: &str, paths: &[agent_vault_core::SecretPath]| {
-        if !paths.is_empty() {
-            lines.push(format!("{} {verb}: {}", output::count(paths.len(), "secret"), names(paths)));
-        }
-    };
-    secrets("added", &news.added);
-    secrets("changed", &news.changed);
-    secrets("for other readers, or described anew", &news.touched);
-    secrets("removed", &news.removed);
-    let agents = |verb: &str, list: &[agent_vault_core::AgentName]| -> Option<String> {
-        (!list.is_empty()).then(|| format!("{} {verb}: {}", output::count(list.len(), "agent"), names(list)))
-    };
-    lines.extend(agents("added", &news.agents_added));
-    lines.extend(agents("removed", &news.agents_removed));
-    lines.extend(agents("with a new key", &news.agents_rekeyed));
-    lines.extend(news.granted.iter().map(|one| format!("agent {} joined {}", one.agent, one.group)));
-    lines.extend(news.revoked.iter().map(|one| format!("agent {} left {}", one.agent, one.group)));
-    lines.extend(news.root.map(|root| format!("the owners changed (root {root})")));
-    lines
-}
-
-fn names<T: ToString>(items: &[T]) -> String {
-    let mut text = items.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    if items.len() > NAMED {
-        text.push_str(&format!(" and {} more", items.len() - NAMED));
-    }
-    text
 }
 
 /// Choices that a merge made, and what is left to do.
 fn warn(synced: &Synced) {
     for remark in &synced.remarks {
-        output::warn(&told(remark));
+        output::warn(&agent_vault_open::remark(remark));
     }
     if synced.reencrypted > 0 {
         output::note(&format!(
@@ -145,32 +102,5 @@ fn warn(synced: &Synced) {
             "{} encrypted to other readers than policy names: an owner's `agent-vault sync` mends that",
             output::count(synced.waiting, "secret")
         ));
-    }
-}
-
-/// A choice of a merge, for a person.
-pub fn told(remark: &Remark) -> String {
-    match remark {
-        Remark::OtherValue { path, commit } => format!(
-            "{path} was set on both sides: one value is current; the other comes back with `agent-vault restore {path}@{}`",
-            super::short(commit)
-        ),
-        Remark::Kept { path } => format!("{path} was removed on one side and set on the other: the value stays"),
-        Remark::Renamed { from, to } => {
-            format!("{from} differs from another name only in case: it is called {to} now")
-        }
-        Remark::AgentRenamed { from, to } => {
-            format!("two agents were called {from}, with different keys: one is called {to} now")
-        }
-        Remark::AgentDropped { name, holder } => format!("agent {name} has the key of {holder}: it was left out"),
-        Remark::Quarantined { path: Some(path), commit } => format!(
-            "{path}: what an owner who was removed meanwhile wrote does not count; it comes back with `agent-vault restore {path}@{}`",
-            super::short(commit)
-        ),
-        Remark::Quarantined { path: None, commit } => format!(
-            "agents and access: what an owner who was removed meanwhile changed in {} does not count; `agent-vault log` has it",
-            super::short(commit)
-        ),
-        other => format!("{other:?}"),
     }
 }

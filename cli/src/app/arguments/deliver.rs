@@ -1,8 +1,8 @@
 //! The arguments of commands that hand secrets to programs.
 
-use agent_vault_core::{Error, Result, SecretPath};
+use agent_vault_core::{Error, Result};
 use agent_vault_deliver::dotenv::Profile;
-use agent_vault_deliver::{Name, Reference, Text};
+use agent_vault_deliver::{Name, Text};
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -123,17 +123,7 @@ impl std::str::FromStr for Assigned {
             message: "write VAR=PATH, such as DB_PASSWORD=postgres/password".into(),
             hint: "`agent-vault run --help` has examples".into(),
         })?;
-        let text = match value.contains("av://") {
-            true => Text::of_value(value.as_bytes())?,
-            false => Text::reference(Reference::here(&value.parse::<SecretPath>()?)),
-        };
-        let name: Name = name.parse()?;
-        if name.as_str() == "AGENT_VAULT_KEY" {
-            return Err(Error::Usage {
-                message: "AGENT_VAULT_KEY holds the key that opens the vault, and no program is given it".into(),
-                hint: "name another variable".into(),
-            });
-        }
+        let (name, text) = agent_vault_deliver::environment::assigned(name, value)?;
         Ok(Self { name, text })
     }
 }

@@ -1,0 +1,140 @@
+//! The vaults that references name, opened as for any read, and how references that fail are told.
+
+use crate::opening::{Found, Opening};
+use agent_vault_core::settings::Settings;
+use agent_vault_core::vault::Freshness;
+use agent_vault_core::{Class, Identities, Result, SecretPath, Vault, VaultAlias};
+use agent_vault_deliver::resolve::{Read, Signed, Unsigned};
+use agent_vault_deliver::{Failure, Reader, Vaults};
+use std::sync::{Arc, OnceLock};
+
+/// The vaults of one call.
+pub struct Opened<'o> {
+    opening: &'o Opening,
+    settings: Settings,
+    /// How fresh what is read has to be; none looks at no remote. Whether a clone is a cached one is each vault's own.
+    freshness: Option<Freshness>,
+    /// Unlocked once, for whichever vaults there are.
+    identities: OnceLock<Arc<Identities>>,
+    /// The vault here, where it is open already.
+    here: Option<&'o Found>,
+}
+
+impl<'o> Opened<'o> {
+    /// Opens vaults as `opening` does.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn new(opening: &'o Opening, freshness: Option<Freshness>) -> Result<Self> {
+        let settings = Settings::load(&opening.context.home)?;
+        Ok(Self { opening, settings, freshness, identities: OnceLock::new(), here: None })
+    }
+
+    /// The same, where the vault here is open already, and looked at as often as it is to be.
+    #[must_use]
+    pub fn with(self, here: &'o Found, identities: Arc<Identities>) -> Self {
+        Self { here: Some(here), identities: OnceLock::from(identities), ..self }
+    }
+
+    fn identities(&self, opening: &Opening) -> Result<Arc<Identities>> {
+        if let Some(identities) = self.identities.get() {
+            return Ok(identities.clone());
+        }
+        let identities = Arc::new(opening.identities()?);
+        Ok(self.identities.get_or_init(|| identities).clone())
+    }
+}
+
+impl Vaults for Opened<'_> {
+    fn knows(&self, alias: &VaultAlias) -> bool {
+        self.settings.vaults.contains_key(alias)
+    }
+
+    fn open(&self, alias: Option<&VaultAlias>) -> Result<Box<dyn Reader + '_>> {
+        if let (None, Some(found), Some(identities)) = (alias, self.here, self.identities.get()) {
+            return Ok(Box::new(Here { found, identities }));
+        }
+        let other = alias.and_then(|alias| self.settings.vaults.get(alias)).map(|place| self.opening.elsewhere(place));
+        let other = other.transpose()?;
+        let opening = other.as_ref().unwrap_or(self.opening);
+        let identities = self.identities(opening)?;
+        match opening.any_vault(Some(&identities))? {
+            Found::Signed(vault) => {
+                if let Some(freshness) = &self.freshness {
+                    opening.freshen_as(&vault, &Freshness { whole: opening.is_cached(), ..*freshness })?;
+                }
+                let opening = opening.clone();
+                Ok(Box::new(Telling { signed: Signed { vault, identities }, opening }))
+            }
+            Found::Old(vault) => Ok(Box::new(Unsigned { vault, identities })),
+        }
+    }
+}
+
+/// A vault that is open already.
+struct Here<'o> {
+    found: &'o Found,
+    identities: &'o Arc<Identities>,
+}
+
+impl Reader for Here<'_> {
+    fn read(&self, path: &SecretPath) -> Result<Read> {
+        match self.found {
+            Found::Signed(vault) => vault
+                .get(path, self.identities)
+                .map(|secret| Read { value: secret.value, expires: secret.metadata.expires }),
+            Found::Old(old) => old.get(path, self.identities).map(|secret| Read {
+                value: secret.value,
+                expires: secret.metadata.and_then(|metadata| metadata.expires),
+            }),
+        }
+    }
+
+    fn has_below(&self, segment: &str) -> bool {
+        let (dir, context) = match self.found {
+            Found::Signed(vault) => (vault.dir(), vault.context()),
+            Found::Old(old) => (old.dir(), old.context()),
+        };
+        agent_vault_deliver::resolve::has_below(dir, context, segment)
+    }
+}
+
+/// A vault whose notices are told when the reading is done.
+struct Telling {
+    signed: Signed,
+    opening: Opening,
+}
+
+impl Telling {
+    fn vault(&self) -> &Vault {
+        &self.signed.vault
+    }
+}
+
+impl Reader for Telling {
+    fn read(&self, path: &SecretPath) -> Result<Read> {
+        self.signed.read(path)
+    }
+
+    fn has_below(&self, segment: &str) -> bool {
+        self.signed.has_below(segment)
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.opening.tell(self.vault());
+    }
+}
+
+/// What is told of references that cannot be resolved: of each who wanted it, and why it failed.
+pub fn told(failures: &[Failure]) -> impl Iterator<Item = String> {
+    failures
+        .iter()
+        .flat_map(|failure| failure.of.iter().map(|(by, reference)| format!("{by}: {reference}: {}", failure.error)))
+}
+
+/// The failure by which a program goes: the first one's, unless something was tampered with, which nobody should miss.
+pub fn worst(failures: &[Failure]) -> Option<&Failure> {
+    failures.iter().find(|failure| failure.error.class() == Class::Tampered).or_else(|| failures.first())
+}

@@ -42,10 +42,10 @@ impl Vault {
 
     /// The vault's folder.
     #[getter]
-    fn dir(&self) -> PathBuf {
+    fn dir(&self) -> OsString {
         match &*self.found() {
-            Found::Signed(vault) => vault.dir().to_path_buf(),
-            Found::Old(old) => old.dir().to_path_buf(),
+            Found::Signed(vault) => vault.dir().into(),
+            Found::Old(old) => old.dir().into(),
         }
     }
 

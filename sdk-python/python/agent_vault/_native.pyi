@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, NoReturn, SupportsIndex, final
 
@@ -102,7 +101,7 @@ class Vault:
         max_age: float | None,
     ) -> Vault: ...
     @property
-    def dir(self) -> Path: ...
+    def dir(self) -> str: ...
     @property
     def signed(self) -> bool: ...
     def get(self, path: str) -> str: ...

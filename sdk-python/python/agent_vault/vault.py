@@ -168,7 +168,7 @@ class Vault:
     @property
     def dir(self) -> str:
         """The vault's folder, which is called ``.agent-vault``."""
-        return os.fspath(self._vault.dir)
+        return self._vault.dir
 
     @property
     def signed(self) -> bool:

@@ -6,6 +6,17 @@ from os import PathLike
 from types import TracebackType
 from typing import Literal, NoReturn, SupportsIndex, final
 
+__all__ = [
+    "Secret",
+    "SecretMetadata",
+    "Vault",
+    "__version__",
+    "after_fork_in_child",
+    "after_fork_in_parent",
+    "before_fork",
+    "restore_metadata",
+]
+
 __version__: str
 
 @final

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from agent_vault._native import Secret, SecretMetadata
 
-    P = ParamSpec("P")
-    T = TypeVar("T")
+    _P = ParamSpec("_P")
+    _T = TypeVar("_T")
 
 
 class Stored:
@@ -284,7 +284,7 @@ def _moment(expires: str | datetime | Literal[False] | None) -> str | Literal[Fa
     return expires.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def _aside(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def _aside(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Calls something in a thread of the event loop's own."""
     import asyncio
 

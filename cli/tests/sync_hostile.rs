@@ -106,7 +106,7 @@ fn a6_a_remote_that_goes_on_breaking_rules_does_not_fill_the_clone() {
         scene.commit();
         machine.run("sync").fails(5).says("nothing of it was taken");
     }
-    let kept = || machine.git("for-each-ref refs/agent-vault/refused --format=%(refname)").lines().count();
+    let kept = || machine.git("for-each-ref refs/agent-vault/refused").lines().count();
     assert_eq!(kept(), 32);
     machine.run("sync").fails(5).says("32 refused commits are kept").says("and no more");
     machine.sh("git for-each-ref refs/agent-vault/refused --format='delete %(refname)' | git update-ref --stdin");

@@ -19,8 +19,14 @@ const KEPT: usize = 64 << 10;
 /// So long may git put away its lock files once it was told to stop.
 #[cfg(unix)]
 const GRACE: Duration = Duration::from_millis(500);
-/// So long is a pipe read whose other end somebody holds on to after git has ended, such as ssh's `ControlPersist`.
+/// So long is standard error read whose other end somebody holds on to after git has ended, such as ssh's
+/// `ControlPersist`, where all went well and nothing of it decides anything.
 const DRAIN: Duration = Duration::from_millis(200);
+/// As long after a failure, of which it tells the reason: on a busy machine it can come late.
+const DRAIN_OF_FAILED: Duration = Duration::from_secs(2);
+/// So long may standard output be open after git has ended. It decides what came of a push, and nobody whom git starts
+/// has it: this is for a machine that stands still, not for one who holds on.
+const DRAIN_OF_REPORT: Duration = Duration::from_secs(60);
 
 /// What names another repository than the one we start in: a hook, in which we may run, has these set
 /// (`git rev-parse --local-env-vars`). `GIT_CONFIG_COUNT` and `GIT_CONFIG_PARAMETERS` stay: they carry the caller's own
@@ -63,9 +69,9 @@ pub(super) struct Call {
 /// How a call ended.
 pub(super) struct Ended {
     pub status: ExitStatus,
-    /// Standard output.
+    /// Standard output, to its end; of a long one, the last part.
     pub out: Vec<u8>,
-    /// The end of standard error.
+    /// The end of standard error, as far as it was heard in time.
     pub said: Vec<u8>,
 }
 
@@ -113,6 +119,9 @@ impl Call {
     }
 
     /// Runs it to its end; `Ok(Err(limit))` when it was stopped at its limit.
+    ///
+    /// # Errors
+    /// It cannot be started or waited for, or its standard output stays open after its end.
     pub fn run(mut self, progress: Option<Sink>) -> io::Result<Result<Ended, Duration>> {
         let started = Instant::now();
         let mut child = self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -128,6 +137,16 @@ impl Call {
                 }
             },
         };
+        let patience = self
+            .limit
+            .map_or(DRAIN_OF_REPORT, |limit| (started + limit).saturating_duration_since(Instant::now()).max(DRAIN));
+        if !out.ends_within(patience) {
+            return match self.limit {
+                Some(limit) => Ok(Err(limit)),
+                None => Err(io::Error::other("something that it started keeps its output open")),
+            };
+        }
+        said.ends_within(if status.success() { DRAIN } else { DRAIN_OF_FAILED });
         Ok(Ok(Ended { status, out: out.heard(), said: said.heard() }))
     }
 }
@@ -204,7 +223,47 @@ impl Listener {
     }
 
     fn heard(self) -> Vec<u8> {
-        self.ends_within(DRAIN);
         std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// A call of the real git, which runs this script in the shell.
+    fn call(dir: &Path, script: &str, manner: Manner) -> io::Result<Result<Ended, Duration>> {
+        let mut call = Call::new(dir, manner);
+        call.arguments(["-c", &format!("alias.play=!{script}"), "play"]);
+        call.run(None)
+    }
+
+    // A lost race was told as the refusal of a hook on a machine that was too busy to read the report in time.
+    #[test]
+    fn a_report_that_comes_late_is_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let late = "(sleep 1; printf 'the end') 2>/dev/null & printf 'a report, and '; exit 1";
+        let ended = call(dir.path(), late, Manner::Asked).unwrap().unwrap();
+        assert_eq!(ended.out, b"a report, and the end");
+        assert_eq!(ended.status.code(), Some(FAILED));
+    }
+
+    #[test]
+    fn a_report_whose_end_does_not_come_within_the_limit_is_no_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = Duration::from_millis(700);
+        let held = "(sleep 30) & exit 0";
+        let Err(told) = call(dir.path(), held, Manner::Implicit { limit }).unwrap() else { panic!("it had an end") };
+        assert_eq!(told, limit);
+    }
+
+    #[test]
+    fn who_holds_on_to_standard_error_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = "(sleep 30) >/dev/null & echo why >&2; exit 1";
+        let started = Instant::now();
+        let ended = call(dir.path(), held, Manner::Asked).unwrap().unwrap();
+        assert_eq!(ended.said, b"why\n");
+        assert!(started.elapsed() < Duration::from_secs(25), "the sleep had ended");
     }
 }

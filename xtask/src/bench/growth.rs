@@ -1,7 +1,7 @@
 //! How the times grow with the store: `get`, `set`, `list` and a change of readers, for every program that is there.
 //!
-//! Each store holds the same values of 32 bytes. Ours, 0.1.0 and pass make a Git commit of each change, age and fnox
-//! only write files. What a program does not do is left out.
+//! Each store holds the same values of 32 bytes. Ours, 0.1.0 and pass make a Git commit of each change, age, fnox
+//! and sops only write files. What a program does not do is left out.
 
 mod contenders;
 mod plot;
@@ -67,7 +67,7 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<(), Failure> {
             report.skip(format!("{} is not in this run: {}", contender.name, contender.absent));
         }
     }
-    report.skip("sops and passage are not in this run: no registry of packages that this was made from has them");
+    report.skip("passage is not in this run: no registry of packages that this was made from has it");
     report.section(&tables(&points));
     if bench.options.write {
         plot::draw(&points, &crate::workspace::root().join("docs").join("growth.svg"))?;

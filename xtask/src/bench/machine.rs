@@ -65,9 +65,11 @@ fn versions(bench: &Bench) -> String {
         versions.push(format!("agent-vault {BEFORE_VERSION}"));
     }
     // Only the growth tables have these.
-    for (program, flag) in [("fnox", "--version"), ("pass", "version")] {
+    let asked: [(&str, &[&str]); 3] =
+        [("fnox", &["--version"]), ("sops", &["--disable-version-check", "--version"]), ("pass", &["version"])];
+    for (program, args) in asked {
         if let Some(found) = crate::programs::find(program) {
-            let text = said(&found.to_string_lossy(), &[flag]);
+            let text = said(&found.to_string_lossy(), args);
             let mut version = text.split_whitespace().map(|word| word.trim_start_matches('v'));
             let version = version.find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
             versions.push(format!("{program} {}", version.unwrap_or("unknown")));

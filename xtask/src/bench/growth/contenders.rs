@@ -1,5 +1,7 @@
 //! The programs, and how each is asked to do the same four things.
 
+mod sops;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub const CONTENDERS: &[Contender] = &[
     Contender { name: "agent-vault", most: usize::MAX, absent: "it was not built", fill: ours },
     Contender { name: "age", most: usize::MAX, absent: "Debian: apt-get install age", fill: age },
     Contender { name: "fnox", most: usize::MAX, absent: "crates.io: cargo install fnox", fill: fnox },
+    Contender { name: "sops", most: usize::MAX, absent: sops::ABSENT, fill: sops::fill },
     Contender { name: "pass", most: 1_000, absent: "Debian: apt-get install pass", fill: pass },
     Contender { name: "agent-vault 0.1.0", most: 1_000, absent: "it could not be built", fill: before },
 ];
@@ -67,12 +70,17 @@ fn timed(place: &Place, program: &Path, args: &'static [&'static str]) -> Option
 
 /// Times a command that takes its value on standard input, another one each time.
 fn timed_set(place: &Place, make: impl Fn(&Place) -> Command + 'static) -> Option<Deed> {
+    timed_set_of(place, value, make)
+}
+
+/// The same, of values in a form of the program's own.
+fn timed_set_of(place: &Place, form: fn(usize) -> String, make: impl Fn(&Place) -> Command + 'static) -> Option<Deed> {
     let place = place.clone();
     let mut salt = 1 << 40;
     deed(move || {
         salt += 1;
         let file = place.home.join("value");
-        std::fs::write(&file, value(salt)).context(file.display())?;
+        std::fs::write(&file, form(salt)).context(file.display())?;
         time(make(&place).stdin(std::fs::File::open(&file).context(file.display())?))
     })
 }
@@ -137,18 +145,23 @@ impl Files {
             std::fs::copy(made.ciphertext(&secret(number)), &file).context(file.display())?;
         }
         std::fs::copy(made.owner_key(), place.home.join("key")).context("the owner's key")?;
-        let script = "age-keygen -o \"$HOME/second\" 2>/dev/null && age-keygen -o \"$HOME/third\" 2>/dev/null
-            for key in key second; do age-keygen -y \"$HOME/$key\"; done > \"$HOME/two\"
-            { cat \"$HOME/two\"; age-keygen -y \"$HOME/third\"; } > \"$HOME/three\"";
-        fixture::run(place.command("sh").args(["-euc", script]))?;
+        make_recipients(&place)?;
         Ok(Self { place, folder })
     }
+}
 
-    fn recipients(&self, file: &str) -> Result<Vec<String>, Failure> {
-        let file = self.place.home.join(file);
-        let text = std::fs::read_to_string(&file).context(file.display())?;
-        Ok(text.lines().map(str::to_owned).collect())
-    }
+/// Beside the reader's own key, `key`: recipients files of the two readers there are, and of one more.
+fn make_recipients(place: &Place) -> Result<(), Failure> {
+    let script = "age-keygen -o \"$HOME/second\" 2>/dev/null && age-keygen -o \"$HOME/third\" 2>/dev/null
+        for key in key second; do age-keygen -y \"$HOME/$key\"; done > \"$HOME/two\"
+        { cat \"$HOME/two\"; age-keygen -y \"$HOME/third\"; } > \"$HOME/three\"";
+    fixture::run(place.command("sh").args(["-euc", script]))
+}
+
+fn recipients(place: &Place, file: &str) -> Result<Vec<String>, Failure> {
+    let file = place.home.join(file);
+    let text = std::fs::read_to_string(&file).context(file.display())?;
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 fn age(bench: &Bench, secrets: usize) -> Result<Option<Store>, Failure> {
@@ -189,7 +202,7 @@ fn fnox(bench: &Bench, secrets: usize) -> Result<Option<Store>, Failure> {
     let provider = |recipients: Vec<String>| {
         format!("root = true\n[providers.age]\ntype = \"age\"\nrecipients = {recipients:?}\n\n")
     };
-    let (two, three) = (provider(files.recipients("two")?), provider(files.recipients("three")?));
+    let (two, three) = (provider(recipients(&place, "two")?), provider(recipients(&place, "three")?));
     // `base64` of the same age files is what fnox itself would have written.
     let script = "for file in store/*.age; do name=${file#store/}; \
                   printf '[secrets.%s]\\nprovider = \"age\"\\nvalue = \"%s\"\\n' \"${name%.age}\" \"$(base64 -w0 \"$file\")\"; done";

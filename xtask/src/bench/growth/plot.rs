@@ -14,8 +14,14 @@ use super::{Deed, Point, SIZES};
 const SIZE: (u32, u32) = (1000, 800);
 
 /// Told apart by people who see no red or no green, too (Okabe and Ito's palette, without its yellow).
-const COLOURS: [RGBColor; 5] =
-    [RGBColor(213, 94, 0), RGBColor(0, 114, 178), RGBColor(0, 158, 115), RGBColor(204, 121, 167), RGBColor(90, 90, 90)];
+const COLOURS: [RGBColor; CONTENDERS.len()] = [
+    RGBColor(213, 94, 0),
+    RGBColor(0, 114, 178),
+    RGBColor(0, 158, 115),
+    RGBColor(86, 180, 233),
+    RGBColor(204, 121, 167),
+    RGBColor(90, 90, 90),
+];
 
 /// Draws the points into an SVG file.
 ///

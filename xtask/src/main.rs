@@ -25,6 +25,7 @@ mod programs;
 mod python;
 mod sandbox;
 mod test;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;

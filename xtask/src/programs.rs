@@ -126,7 +126,7 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         names: &["python3"],
-        why: "runs the pre-commit framework from PyPI, for the tests of the commit hook",
+        why: "runs the pre-commit framework, and the Python package that is built here",
         apt: "python3 python3-venv",
         brew: None,
         linux_only: false,

@@ -7,6 +7,7 @@ use crate::failure::{Context as _, Failure};
 use crate::peers::{Build, Peer};
 use crate::programs;
 use crate::python;
+use crate::wheel::{self, Profile};
 use crate::workspace::cargo;
 
 /// Checks what is needed, builds the peer, then runs `cargo test` over the workspace, doctests included.
@@ -27,6 +28,7 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     programs::check()?;
     let rage = Peer::TEST_RAGE.ensure(Build::Quick)?;
     let pre_commit = python::pre_commit()?;
+    let wheel = if needs_wheel(args) { Some(wheel::installed(Profile::Dev)?) } else { None };
 
     let mut command = cargo();
     command.args(["test", "--locked"]);
@@ -37,6 +39,9 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     forget_surroundings(&mut command);
     command.env(Peer::TEST_RAGE.instead, rage);
     command.env(python::PRE_COMMIT, pre_commit);
+    if let Some(wheel) = wheel {
+        command.env(wheel::PYTHON, wheel.python).env(wheel::TOOLS, wheel.tools);
+    }
 
     finish(&mut command)
 }
@@ -50,6 +55,11 @@ pub(crate) fn finish(command: &mut Command) -> Result<ExitCode, Failure> {
 
 fn names_package(args: &[String]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "-p" || arg.starts_with("--package"))
+}
+
+/// Whether the tests of the Python package are among those that run: they are the program's, which makes their vaults.
+fn needs_wheel(args: &[String]) -> bool {
+    !names_package(args) || args.iter().any(|arg| arg.contains("agent-vault-cli"))
 }
 
 /// Takes away what the caller's shell or Git hook set: with `GIT_DIR` or `GIT_INDEX_FILE` a test would act on *this*

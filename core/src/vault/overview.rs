@@ -1,6 +1,6 @@
 //! Who is in which group, which secrets are, and who reads each: one look at the whole policy, for programs.
 
-use super::{Listing, Vault};
+use super::{Listing, Row, Vault};
 use crate::error::Result;
 use crate::legacy::OldVault;
 use std::collections::BTreeMap;
@@ -17,19 +17,16 @@ pub struct Overview {
 }
 
 impl Overview {
-    fn of(named: Vec<String>, agents: Vec<(String, Vec<String>)>, listing: Listing) -> Result<Self> {
-        if let Some(error) = listing.broken.into_iter().next() {
-            return Err(error);
-        }
+    fn of(named: Vec<String>, agents: Vec<(String, Vec<String>)>, rows: Vec<Row>) -> Self {
         let joined = agents.iter().flat_map(|(_, groups)| groups.iter().cloned());
         let mut groups: BTreeMap<String, Vec<String>> =
             named.into_iter().chain(joined).map(|group| (group, Vec::new())).collect();
         let mut readers = BTreeMap::new();
-        for row in listing.rows {
+        for row in rows {
             groups.entry(row.group).or_default().push(row.name.clone());
             readers.insert(row.name, row.authorized_agents);
         }
-        Ok(Self { agents, groups, readers })
+        Self { agents, groups, readers }
     }
 }
 
@@ -43,17 +40,21 @@ impl Vault {
         let texts = |groups: &[crate::name::GroupName]| groups.iter().map(ToString::to_string).collect();
         let agents = manifest.agents.iter().map(|agent| (agent.name.to_string(), texts(&agent.groups))).collect();
         let named = manifest.groups.iter().map(|group| group.name.to_string()).collect();
-        Overview::of(named, agents, self.list(None)?)
+        let Listing { rows, broken } = self.list(None)?;
+        match broken.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(Overview::of(named, agents, rows)),
+        }
     }
 }
 
 impl OldVault {
-    /// What an unsigned vault claims.
+    /// What an unsigned vault claims, as far as it can be read.
     ///
     /// # Errors
-    /// As [`OldVault::agents`] and [`OldVault::list`]; the first broken file is one.
+    /// As [`OldVault::agents`] and [`OldVault::list`].
     pub fn overview(&self) -> Result<Overview> {
         let agents = self.agents()?.into_iter().map(|agent| (agent.name, agent.groups)).collect();
-        Overview::of(self.groups()?, agents, self.list(None)?)
+        Ok(Overview::of(self.groups()?, agents, self.list(None)?.rows))
     }
 }

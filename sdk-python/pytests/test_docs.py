@@ -35,7 +35,7 @@ def test_docs_python_md_runs_as_it_is_written(bare: World, monkeypatch: pytest.M
 def test_the_package_s_own_readme_says_nothing_else() -> None:
     import importlib.metadata
 
-    described = str(importlib.metadata.metadata("agent-vault").get_payload())
+    described = str(importlib.metadata.metadata("agent-vault").json["description"])
     for kind, code in BLOCK.findall(described):
         assert kind == "python"
         compile(code, "README.md", "exec")

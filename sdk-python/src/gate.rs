@@ -72,7 +72,7 @@ fn pool() -> Option<Arc<rayon::ThreadPool>> {
 pub fn before_fork(py: Python<'_>) {
     GATE.fetch_add(FORK, Ordering::AcqRel);
     py.detach(|| {
-        while GATE.load(Ordering::Acquire) % FORK != 0 {
+        while !GATE.load(Ordering::Acquire).is_multiple_of(FORK) {
             std::thread::sleep(GLANCE);
         }
     });

@@ -16,6 +16,7 @@ mod inprocess;
 mod list;
 mod machine;
 mod options;
+mod python;
 mod read;
 mod report;
 mod start;
@@ -68,6 +69,7 @@ const GROUPS: &[Group] = &[
     Group { name: "hook", measure: hook::measure },
     Group { name: "audit", measure: audit::measure },
     Group { name: "sync", measure: sync::measure },
+    Group { name: "python", measure: python::measure },
 ];
 
 /// Measures, prints the table, and with `--write` stores it in docs/benchmarks.md.

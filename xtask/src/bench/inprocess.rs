@@ -170,7 +170,12 @@ impl InProcess {
 pub struct Times(Vec<(String, Duration)>);
 
 impl Times {
-    fn of(command: &mut Command) -> Result<Self, Failure> {
+    /// Runs a program that prints one `name nanoseconds` a line.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub fn of(command: &mut Command) -> Result<Self, Failure> {
         let output = command
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
@@ -201,7 +206,7 @@ impl Times {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, time)| *time)
-            .ok_or_else(|| Failure::new(format!("{SOURCE} printed no `{name}`")))
+            .ok_or_else(|| Failure::new(format!("the measuring program printed no `{name}`")))
     }
 }
 

@@ -108,6 +108,15 @@ def test_a_listing_has_0_1_0_s_attributes_and_more(world: World) -> None:
     assert vault.list_secrets("nobody") == []
 
 
+def test_a_value_that_has_expired_is_read_with_a_warning(world: World) -> None:
+    world.av("set", "stripe/api-key", "--expires", "2020-01-01")
+    vault = Vault(world.repo, world.key("ci"))
+    with pytest.warns(agent_vault.VaultWarning, match="stripe/api-key expired at 2020-01-01T00:00:00Z"):
+        assert vault.get("stripe/api-key") == "sk_live_51"
+    with pytest.warns(agent_vault.VaultWarning, match="expired"):
+        assert vault.env({"KEY": "stripe/api-key"}) == {"KEY": "sk_live_51"}
+
+
 def test_agents_and_the_manifest_are_as_in_0_1_0(world: World) -> None:
     vault = Vault(world.repo, world.key("ci"))
     assert vault.list_agents() == [{"name": "ci", "groups": ["stripe"]}]

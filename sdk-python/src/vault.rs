@@ -67,14 +67,24 @@ impl Vault {
         }
     }
 
-    /// One value.
+    /// One value; that it has expired is told.
     pub(crate) fn value(&self, py: Python<'_>, path: &str) -> PyResult<SecretBytes> {
         self.read(py, |found| {
             let path: SecretPath = path.parse()?;
-            match found {
-                Found::Signed(vault) => vault.get(&path, &self.identities).map(|secret| secret.value),
-                Found::Old(old) => old.get(&path, &self.identities).map(|secret| secret.value),
+            let (value, expires) = match found {
+                Found::Signed(vault) => {
+                    let secret = vault.get(&path, &self.identities)?;
+                    (secret.value, secret.metadata.expires)
+                }
+                Found::Old(old) => {
+                    let secret = old.get(&path, &self.identities)?;
+                    (secret.value, secret.metadata.and_then(|metadata| metadata.expires))
+                }
+            };
+            if let Some(expires) = expires.filter(|expires| *expires <= (self.opening.context.clock)()) {
+                self.opening.say(Message::Warning(format!("{path} expired at {expires}")));
             }
+            Ok(value)
         })
     }
 

@@ -5,6 +5,7 @@ use crate::app::{Delivery, Reading};
 use crate::exit::Failure;
 use crate::output;
 use crate::setting::{Found, Setting, tell};
+use agent_vault_core::purpose::Program;
 use agent_vault_core::settings::Settings;
 use agent_vault_core::{Error, Identities, Result, SecretPath, VaultAlias, layout};
 use agent_vault_deliver::environment::{COMMITTED, EnvFile, Sources};
@@ -22,6 +23,8 @@ struct Opening<'s> {
     setting: &'s Setting,
     reading: &'s Reading,
     settings: Settings,
+    /// What gets the values; they are shown where there is none.
+    program: Option<Arc<Program>>,
     /// Unlocked once, for whichever vaults there are.
     identities: OnceCell<Arc<Identities>>,
 }
@@ -47,7 +50,7 @@ impl Vaults for Opening<'_> {
                 if !self.reading.offline {
                     setting.freshen(&vault, self.reading.fresh)?;
                 }
-                Ok(Box::new(Telling(Signed { vault, identities })))
+                Ok(Box::new(Telling(Signed { vault, identities, program: self.program.clone() })))
             }
             Found::Old(vault) => Ok(Box::new(Unsigned { vault, identities })),
         }
@@ -73,7 +76,7 @@ impl Drop for Telling {
     }
 }
 
-/// Resolves all of it, or says of everything why not.
+/// Resolves all of it, to be shown, or says of everything why not.
 ///
 /// # Errors
 /// [`Failure::References`].
@@ -82,8 +85,21 @@ pub fn values<'r>(
     reading: &Reading,
     wanted: impl IntoIterator<Item = Wanted<'r>>,
 ) -> Result<Values, Failure> {
+    values_for(setting, reading, wanted, None)
+}
+
+/// The same, for a program.
+///
+/// # Errors
+/// [`Failure::References`].
+pub fn values_for<'r>(
+    setting: &Setting,
+    reading: &Reading,
+    wanted: impl IntoIterator<Item = Wanted<'r>>,
+    program: Option<Arc<Program>>,
+) -> Result<Values, Failure> {
     let settings = Settings::load(&setting.context.home)?;
-    let opening = Opening { setting, reading, settings, identities: OnceCell::new() };
+    let opening = Opening { setting, reading, settings, program, identities: OnceCell::new() };
     let values = resolve(wanted, &opening).map_err(Failure::References)?;
     let now = (setting.context.clock)();
     for (reference, expires) in values.expires.iter().filter(|(_, expires)| *expires <= now) {

@@ -1,5 +1,6 @@
 #![doc = include_str!("lib.md")]
 
+pub mod credential;
 pub mod dotenv;
 pub mod environment;
 pub mod export;

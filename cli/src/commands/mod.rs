@@ -14,6 +14,7 @@ mod env;
 mod export;
 mod findings;
 mod get;
+mod git_credential;
 mod hook;
 mod import;
 mod init;
@@ -27,6 +28,7 @@ mod old;
 mod owners;
 mod progress;
 mod pushing;
+mod receiving;
 mod recognise;
 mod restore;
 mod run;
@@ -46,6 +48,7 @@ use crate::exit::Outcome;
 use crate::output;
 use crate::output::short;
 use crate::setting::Setting;
+use agent_vault_core::metadata::Metadata;
 use agent_vault_core::vault::{AccessChange, Telling};
 use agent_vault_core::{AgentName, Error, Owner, Result, Vault};
 pub use sync::{tell_apart, told as remarked};
@@ -62,6 +65,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Init(args) => init::run(&setting, args),
         Command::Set(args) => set::run(&setting, args),
         Command::Get(args) => get::run(setting, args),
+        Command::GitCredential(args) => git_credential::run(&setting, args),
         Command::Run(args) => run::run(&setting, args),
         Command::Env(args) => env::run(&setting, args),
         Command::Inject(args) => inject::run(&setting, args),
@@ -146,6 +150,21 @@ fn tell_change(change: &AccessChange) {
 /// Who reads a secret: `owners only`, or `owners, ci`.
 fn readers(agents: &[AgentName]) -> String {
     if agents.is_empty() { "owners only".to_owned() } else { format!("owners, {}", texts(agents).join(", ")) }
+}
+
+/// What a secret may be used for, where an owner said so.
+fn uses(metadata: &Metadata) -> Option<String> {
+    let (programs, hosts) = (texts(&metadata.programs).join(", "), texts(&metadata.hosts).join(", "));
+    let git = (!hosts.is_empty()).then(|| format!("Git at {hosts}"));
+    if !metadata.use_only {
+        return git.map(|git| format!("for {git}"));
+    }
+    let all: Vec<String> = Some(programs).filter(|programs| !programs.is_empty()).into_iter().chain(git).collect();
+    Some(if all.is_empty() {
+        "use-only, and for nothing".into()
+    } else {
+        format!("use-only: for {}", all.join(", and "))
+    })
 }
 
 /// Names or keys as text.

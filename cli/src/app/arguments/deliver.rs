@@ -141,3 +141,10 @@ impl std::str::FromStr for Assigned {
 fn profile(name: &str) -> Result<Profile, &'static str> {
     name.parse()
 }
+
+/// `git-credential`
+#[derive(Args)]
+pub struct GitCredential {
+    /// What Git wants: get, store or erase
+    pub operation: String,
+}

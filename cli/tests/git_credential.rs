@@ -27,9 +27,17 @@ fn the_listed_host_gets_the_value_and_no_other_host_does() {
     let said = format!("username=git\npassword={VALUE}\n");
     ask(&world, "capability[]=authtype\nprotocol=https\nhost=github.com\n\n").ok().prints(&said);
     ask(&world, "protocol=https\nhost=github.com:443\npath=a/b.git\n\n").ok().prints(&said);
-    for host in ["github.com.evil.org", "evil.github.com", "github.com:8443", "gist.github.com", "github.org"] {
+    for host in [
+        "github.com.evil.org",
+        "evil.github.com",
+        "github.com:8443",
+        "gist.github.com",
+        "github.org",
+        "xn--gthub-n4a.com",
+    ] {
         ask(&world, &format!("protocol=https\nhost={host}\n\n")).ok().prints("");
     }
+    ask(&world, "protocol=https\nhost=GitHub.com\n\n").ok().prints(&said);
     world.pipe("protocol=https\nhost=github.com\n\n", "git-credential capability").ok().prints("");
 }
 
@@ -41,7 +49,9 @@ fn what_was_smuggled_into_a_request_and_what_goes_in_the_clear_is_refused() {
         "protocol=https\nhost=evil.org\rhost=github.com\n\n",
         "protocol=https\nhost=github.com\0\n\n",
         "protocol=https\nhost=github.com",
-        "protocol=http\nhost=github.com\n\n",
+        "protocol=https\nhost=github.com.\n\n",
+        "protocol=https\nhost=g\u{131}thub.com\n\n",
+        "protocol=https\nhost=github.com\nusername=a\nusername=b\n\n",
         "protocol=ftp\nhost=github.com\n\n",
         "host=github.com\n\n",
         "url=https://github.com\n\n",
@@ -49,6 +59,29 @@ fn what_was_smuggled_into_a_request_and_what_goes_in_the_clear_is_refused() {
     ] {
         ask(&world, request).fails(2).prints("").keeps_silent_about(VALUE);
     }
+}
+
+#[test]
+fn over_http_only_what_an_owner_allowed_for_http_is_given() {
+    let world = with_host();
+    world.pipe("of-lan", "set git/lan --hosts http://git.lan:3000").ok();
+    ask(&world, "protocol=http\nhost=git.lan:3000\n\n").ok().prints("username=git\npassword=of-lan\n");
+    ask(&world, "protocol=https\nhost=git.lan:3000\n\n").ok().prints("");
+    ask(&world, "protocol=http\nhost=github.com\n\n").ok().prints("").says("--hosts http://github.com");
+    assert_eq!(ask(&world, "protocol=http\nhost=other.org\n\n").ok().prints("").err(), "");
+}
+
+#[test]
+fn git_hears_when_a_credential_expires_and_passing_ones_are_not_stored() {
+    let world = with_host();
+    world.run("set stripe/api-key --expires 1d").ok();
+    let done = ask(&world, "protocol=https\nhost=github.com\n\n").ok();
+    let said = done.out();
+    assert!(said.contains("\npassword_expiry_utc=1") || said.contains("\npassword_expiry_utc=2"), "{said}");
+    let before = commits(&world);
+    let passing = "protocol=https\nhost=github.com\nusername=git\npassword=x\npassword_expiry_utc=99\n\n";
+    world.pipe(passing, "git-credential store").ok().prints("");
+    assert_eq!(commits(&world), before);
 }
 
 #[test]
@@ -112,7 +145,7 @@ fn an_owner_stores_what_a_server_accepted_and_a_reader_does_not() {
     ask(&world, "protocol=https\nhost=new.example.org:8443\n\n").prints("username=ann\npassword=two\n");
     world.pipe("user=bob\ntoken=t\nnote=mine\n", "set git/fields --hosts fields.org").ok();
     store("", "protocol=https\nhost=fields.org\nusername=bob\npassword=x\n\n").says("other fields");
-    store("", "protocol=http\nhost=clear.org\nusername=bob\npassword=x\n\n").says("could be read");
+    store("", "protocol=http\nhost=clear.org\nusername=bob\npassword=x\n\n").says("everybody on the way");
 }
 
 #[test]
@@ -151,4 +184,22 @@ fn git_clones_fetches_and_pushes_with_it_over_http_and_a_wrong_password_stays() 
     assert!(said.contains("not erased") && said.contains("Authentication failed"), "{said}");
     assert_eq!(commits(&world), before, "it is still there");
     assert!(!said.contains("battery-staple"), "{said}");
+}
+
+#[test]
+fn git_says_the_path_where_it_is_told_to_and_only_that_repository_gets_the_credential() {
+    let host = Host::start(Transport::Http);
+    let world = World::vault();
+    let place = host.url().trim_start_matches("http://").to_owned();
+    let value = format!("{{\"user\":\"{USER}\",\"password\":\"{PASSWORD}\"}}");
+    world.pipe(&value, &format!("set git/test --use-only --hosts {place}")).ok();
+    let helper = format!("!{PROGRAM} -C {} git-credential", world.repo.display());
+    world.sh(&format!("git config --global credential.helper '{helper}'"));
+    let ask = |options: &str, url: &str| {
+        world.sh(&format!("GIT_TERMINAL_PROMPT=0 git {options} ls-remote {url} >/dev/null 2>&1 && echo in || echo out"))
+    };
+    let by_path = "-c credential.useHttpPath=true";
+    assert_eq!(ask(by_path, &host.url()), "in");
+    assert_eq!(ask("", &host.url()), "out", "without the path it is for no repository");
+    assert_eq!(ask(by_path, &format!("{}-other", host.url())), "out");
 }

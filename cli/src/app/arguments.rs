@@ -92,7 +92,7 @@ pub struct Set {
     /// The programs that get a use-only value, comma-separated: paths, or names to be looked up here and now
     #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "no_use_only")]
     pub programs: Option<Vec<PathBuf>>,
-    /// The hosts that Git may send it to, comma-separated; replaces the list ("" empties it)
+    /// The hosts that Git may send it to over https, comma-separated; replaces the list ("" empties it)
     #[arg(long, value_name = "A,B")]
     pub hosts: Option<String>,
     /// Drop one trailing newline of a piped or read value

@@ -71,7 +71,7 @@ impl Program {
         if cfg!(not(unix)) {
             return Some("programs are not checked on this system".into());
         }
-        if self.path.file_name().is_none_or(|name| is_interpreter(&name.to_string_lossy())) {
+        if self.path.file_name().is_none_or(|name| name == "git" || is_interpreter(&name.to_string_lossy())) {
             return Some(format!("{path} runs whatever it is told to run"));
         }
         if self.listed_in(programs).is_none() {

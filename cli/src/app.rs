@@ -135,7 +135,7 @@ pub enum Command {
     /// Seal what stands in files anew for those who may read it now
     #[command(after_help = "Example: agent-vault reseal config/*.yaml --dry-run")]
     Reseal(Reseal),
-    /// Give Git the credentials of the hosts that secrets are signed for
+    /// Give Git credentials by the hosts that secrets are signed for
     #[command(
         after_help = "Example: git config --global credential.helper '!agent-vault -C ~/vault git-credential'\n\nGit calls it. docs/git-credential.md says which secret is found for which host."
     )]

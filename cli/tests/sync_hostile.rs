@@ -98,6 +98,25 @@ fn a7_a_policy_that_no_owner_signed_is_refused() {
 }
 
 #[test]
+fn a6_a_remote_that_goes_on_breaking_rules_does_not_fill_the_clone() {
+    let scene = Scene::new();
+    let machine = &scene.clones[0];
+    for attempt in 0..34 {
+        scene.mallory.plant("secrets/stripe/api-key.meta", format!("attempt {attempt}\n"));
+        scene.commit();
+        machine.run("sync").fails(5).says("nothing of it was taken");
+    }
+    let kept = || machine.git("for-each-ref refs/agent-vault/refused").lines().count();
+    assert_eq!(kept(), 32);
+    machine.run("sync").fails(5).says("32 refused commits are kept").says("and no more");
+    machine.sh("git for-each-ref refs/agent-vault/refused --format='delete %(refname)' | git update-ref --stdin");
+    machine.run("sync").fails(5).says("it is kept as");
+    assert_eq!(kept(), 1);
+    scene.give(&scene.honest);
+    machine.run("sync").ok();
+}
+
+#[test]
 fn a2_a_change_without_a_signature_is_refused() {
     let scene = Scene::new();
     let text = scene.mallory.text("secrets/stripe/api-key.meta");

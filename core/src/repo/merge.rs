@@ -186,4 +186,11 @@ impl Repo {
             Err(error) => Err(Error::Git { action: "keep a commit", source: error }),
         }
     }
+
+    /// How many private references there are whose names match a pattern such as `refs/agent-vault/refused/*`.
+    pub(crate) fn kept(&self, pattern: &str) -> Result<usize> {
+        let count =
+            |git: &git2::Repository| Ok(git.references_glob(pattern)?.names().filter_map(|name| name.ok()).count());
+        count(&self.git).map_err(|error| Error::Git { action: "count what was kept", source: error })
+    }
 }

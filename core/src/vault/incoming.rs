@@ -10,13 +10,16 @@ use crate::repo::Repo;
 use git2::Oid;
 use std::sync::Arc;
 
+/// So many refused commits are kept. The first are the evidence; a remote can make a new one for each look.
+const MOST_REFUSED: usize = 32;
+
 impl Vault {
     /// Proves the history of a commit, as far as it is not part of what is `known` to be proven. Returns the chain of its
     /// vault; none where the commit has no vault.
     ///
     /// # Errors
     /// [`Error::Tampered`] names the first commit that breaks a rule of the format's "A proven history", and the rule. The
-    /// commit is kept under `refs/agent-vault/refused`.
+    /// commit is kept under `refs/agent-vault/refused`, unless that holds [`MOST_REFUSED`] already.
     pub(super) fn admit(
         &self,
         repo: &Repo,
@@ -97,9 +100,15 @@ impl Vault {
     /// Keeps what was refused for whoever wants to look at it.
     fn refuse(&self, repo: &Repo, tip: Oid, reason: &str) -> Error {
         let kept = format!("refs/agent-vault/refused/{tip}");
-        let told = match repo.keep(&kept, tip) {
-            Ok(()) => format!("{reason} (nothing of it was taken; it is kept as {kept})"),
-            Err(_) => format!("{reason} (nothing of it was taken)"),
+        let told = if repo.kept("refs/agent-vault/refused/*").is_ok_and(|count| count >= MOST_REFUSED) {
+            format!(
+                "{reason} (nothing of it was taken; {MOST_REFUSED} refused commits are kept as refs/agent-vault/refused/…, and no more)"
+            )
+        } else {
+            match repo.keep(&kept, tip) {
+                Ok(()) => format!("{reason} (nothing of it was taken; it is kept as {kept})"),
+                Err(_) => format!("{reason} (nothing of it was taken)"),
+            }
         };
         Error::tampered(&self.dir, told)
     }

@@ -7,6 +7,7 @@ mod delivery;
 mod editor;
 mod exit;
 mod output;
+mod rc;
 mod scratch;
 mod setting;
 mod table;

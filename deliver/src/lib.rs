@@ -1,5 +1,6 @@
 #![doc = include_str!("lib.md")]
 
+pub mod allowed;
 pub mod dotenv;
 pub mod environment;
 pub mod export;
@@ -10,6 +11,7 @@ pub mod reference;
 pub mod render;
 pub mod resolve;
 pub mod seal;
+pub mod shell;
 pub mod text;
 pub mod variable;
 

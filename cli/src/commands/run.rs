@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Resolves everything or nothing, then becomes the program; or runs it, where there is something to do meanwhile.
-pub fn run(setting: &Setting, args: &Run) -> Outcome {
+pub fn run(mut setting: Setting, args: &Run) -> Outcome {
+    setting.context.allow_old = args.delivery.looking.allow_old;
     let variables = environment::variables(&delivery::sources(&args.delivery)?)?;
     let arguments = arguments(&args.command)?;
     let files: Vec<(&Assigned, Kind)> = args
@@ -31,7 +32,7 @@ pub fn run(setting: &Setting, args: &Run) -> Outcome {
     let wanted: Vec<Wanted<'_>> = environment::wanted(&variables).chain(of_files).chain(wanted(&arguments)).collect();
     let values = match wanted.is_empty() {
         true => Values::default(),
-        false => delivery::values(setting, &args.delivery.reading, wanted)?,
+        false => delivery::values(&setting, &args.delivery.looking, wanted)?,
     };
     let environment = environment::filled(&variables, &values)?;
     let words = words(&arguments, &values)?;

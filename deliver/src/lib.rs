@@ -6,6 +6,9 @@ pub mod environment;
 pub mod export;
 mod field;
 pub mod import;
+#[cfg(any(test, feature = "laws"))]
+#[doc(hidden)]
+pub mod laws;
 pub mod mask;
 pub mod reference;
 pub mod render;

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod forms;
+#[cfg(any(test, feature = "laws"))]
+pub(crate) mod law;
 #[cfg(test)]
 mod tests;
 
@@ -49,17 +51,17 @@ impl Patterns {
     /// # Errors
     /// [`TooMuch`].
     pub fn of<'v>(values: impl IntoIterator<Item = &'v SecretBytes>) -> Result<(Self, Vec<usize>), TooMuch> {
-        let mut patterns = forms::Patterns::new();
+        let mut patterns = forms::Patterns::default();
         let mut short = Vec::new();
         for (at, value) in values.into_iter().enumerate() {
             if !forms::add(value.expose(), &mut patterns) {
                 short.push(at);
             }
-            if patterns.iter().map(|pattern| pattern.len()).sum::<usize>() > MOST {
+            if patterns.bytes() > MOST {
                 return Err(TooMuch);
             }
         }
-        let patterns: Vec<_> = patterns.into_iter().collect();
+        let patterns = patterns.into_vec();
         Ok((Self(Arc::new(Machine::new(&patterns).ok_or(TooMuch)?)), short))
     }
 

@@ -8,6 +8,7 @@ mod editor;
 mod exit;
 mod output;
 mod rc;
+mod replacing;
 mod scratch;
 mod setting;
 mod table;

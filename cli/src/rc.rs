@@ -3,9 +3,9 @@
 //! It is one newline, a line that begins it, its lines, and a line that ends it. The newline ends a last line that has
 //! no end, so the file need not be told apart from one that has.
 
+use crate::replacing::Prepared;
 use agent_vault_core::{Error, Result};
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const BEGIN: &str = "# >>> agent-vault shell-hook >>>";
@@ -145,29 +145,11 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>> {
     .map_err(Error::io("read", file))
 }
 
-/// Writes a file in place of another, whole or not at all, with the other's mode.
 fn replace(file: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = file.parent() {
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     }
-    let mut name = file.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".agent-vault-{}", std::process::id()));
-    let new = file.with_file_name(name);
-    let write = |mut to: File| {
-        if let Ok(before) = file.metadata() {
-            to.set_permissions(before.permissions())?;
-        }
-        to.write_all(bytes)?;
-        to.sync_all()
-    };
-    let written = OpenOptions::new().write(true).create_new(true).open(&new).and_then(|to| {
-        let renamed = write(to).and_then(|()| std::fs::rename(&new, file));
-        if renamed.is_err() {
-            let _ = std::fs::remove_file(&new);
-        }
-        renamed
-    });
-    written.map_err(Error::io("write", file))
+    Prepared::new(file, bytes)?.put()
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ fn hooked(shell: &str, lines: &str) -> World {
     world.vault(&["shell-hook", "install", shell]).ok();
     std::fs::create_dir_all(world.repo().join("deep/er")).unwrap();
     std::fs::create_dir_all(world.home().join("else")).unwrap();
+    // Where this is not there, fish begins to read every manual page when it starts.
+    std::fs::create_dir_all(world.home().join(".local/share/fish/generated_completions")).unwrap();
     env_file(&world, "A=av://a/one\n[more]\nB=b:${av://a/two}\n");
     world
 }
@@ -149,7 +151,7 @@ fn a_shell_below_puts_back_what_the_one_above_has_set() {
     for above in SHELLS {
         let world = hooked(above, "");
         world.vault(&["allow"]).ok();
-        for below in SHELLS {
+        for below in SHELLS.into_iter().filter(|below| *below != above || above == "bash") {
             let file = rc_file(&world, below);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&file, look(below)).unwrap();
@@ -263,8 +265,8 @@ fn what_decides_which_code_runs_and_the_key_are_set_by_no_env_file() {
     env_file(&world, "A=plain\n");
     world.vault(&["allow"]).ended(2);
     std::fs::remove_file(world.repo().join(".agent-vault.env")).unwrap();
-    world.vault(&["allow"]).ended(3);
-    world.vault(&["deny"]).ended(3);
+    world.vault(&["allow"]).ended(2);
+    world.vault(&["deny"]).ended(2);
 }
 
 #[test]

@@ -118,9 +118,8 @@ pub fn deny(setting: &Setting, args: &Deny) -> Outcome {
 fn env_file(folder: Option<&Path>) -> Result<PathBuf> {
     let folder = folder.unwrap_or(Path::new("."));
     let real = folder.canonicalize().map_err(Error::io("find", folder))?;
-    delivery::committed(&real).ok_or_else(|| Error::NotFound {
-        what: "env file",
-        name: format!("{COMMITTED} in {}", pretty(&real)),
-        near: None,
+    delivery::committed(&real).ok_or_else(|| Error::Usage {
+        message: format!("there is no {COMMITTED} in {}, or above it up to the vault's folder", pretty(&real)),
+        hint: "write one, with a line such as DB_PASSWORD=av://postgres/password; docs/run.md says how".into(),
     })
 }

@@ -8,7 +8,7 @@ use crate::field;
 use crate::import::names::Naming;
 use crate::import::tree::Lists;
 use crate::import::{self, Content, Entry, Format};
-use crate::reference::{Field, Reference};
+use crate::reference::Reference;
 use crate::text::{Part, Text};
 use agent_vault_core::{Error, SecretBytes};
 use std::collections::BTreeSet;
@@ -117,7 +117,7 @@ pub fn dotenv(input: &[u8]) {
 /// A committed env file sets nothing that decides what code runs, and nothing without a reference.
 pub fn env_file(input: &[u8]) {
     let Ok(file) = EnvFile::parse(COMMITTED, input, true) else { return };
-    let any = EnvFile::parse(COMMITTED, input, false).expect("what is committed is an env file");
+    assert!(EnvFile::parse(COMMITTED, input, false).is_ok(), "what is committed is an env file");
     let lines = dotenv::parse(input).expect("an env file has lines");
     let profiles = lines.iter().map(|line| line.profile.clone()).chain([None]).collect::<Vec<_>>();
     let mut files = vec![file];
@@ -133,7 +133,6 @@ pub fn env_file(input: &[u8]) {
         }
         files = sources.files;
     }
-    drop(any);
 }
 
 /// What an import reads from JSON, a field of it is.

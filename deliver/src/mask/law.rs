@@ -14,7 +14,9 @@ pub fn mask(input: &[u8]) {
     text.truncate(512);
     let Ok((patterns, _)) = Patterns::of(&values) else { return };
     let mut list = forms::Patterns::default();
-    values.iter().for_each(|value| drop(forms::add(value.expose(), &mut list)));
+    for value in &values {
+        forms::add(value.expose(), &mut list);
+    }
     let list = list.into_vec();
     // What is encoded, too.
     for pattern in list.iter().step_by(7).take(4) {

@@ -10,6 +10,7 @@ mod deliver;
 mod owners;
 mod remote;
 mod seal;
+mod shell;
 mod transfer;
 
 pub use config::*;
@@ -17,6 +18,7 @@ pub use deliver::*;
 pub use owners::*;
 pub use remote::*;
 pub use seal::*;
+pub use shell::*;
 pub use transfer::*;
 
 /// `--json`.

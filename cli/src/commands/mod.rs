@@ -27,6 +27,7 @@ mod moving;
 mod old;
 mod owners;
 mod progress;
+mod prompt;
 mod pushing;
 mod receiving;
 mod recognise;
@@ -36,6 +37,7 @@ mod scan;
 mod seal;
 mod set;
 mod settings;
+mod shell_hook;
 mod show;
 mod sync;
 mod trust;
@@ -60,15 +62,22 @@ use std::sync::Arc;
 
 /// Runs the command that was asked for.
 pub fn run(app: &App) -> Outcome {
+    if let Command::ShellHook(args) = &app.command {
+        // Before each prompt of a shell: what it does not need is not looked at.
+        return shell_hook::run(app, args);
+    }
     let setting = Setting::new(app)?;
     match &app.command {
         Command::Init(args) => init::run(&setting, args),
         Command::Set(args) => set::run(&setting, args),
         Command::Get(args) => get::run(setting, args),
         Command::GitCredential(args) => git_credential::run(&setting, args),
-        Command::Run(args) => run::run(&setting, args),
-        Command::Env(args) => env::run(&setting, args),
-        Command::Inject(args) => inject::run(&setting, args),
+        Command::Run(args) => run::run(setting, args),
+        Command::Env(args) => env::run(setting, args),
+        Command::Inject(args) => inject::run(setting, args),
+        Command::ShellHook(args) => shell_hook::run(app, args),
+        Command::Allow(args) => shell_hook::allow(setting, args),
+        Command::Deny(args) => shell_hook::deny(&setting, args),
         Command::List(args) => list::run(setting, args),
         Command::Show(args) => show::run(setting, args),
         Command::Rm(args) => moving::remove(&setting, args),

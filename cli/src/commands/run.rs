@@ -19,7 +19,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// Resolves everything or nothing, then becomes the program; or runs it, where there is something to do meanwhile.
-pub fn run(setting: &Setting, args: &Run) -> Outcome {
+pub fn run(mut setting: Setting, args: &Run) -> Outcome {
+    setting.context.allow_old = args.delivery.looking.allow_old;
     let variables = environment::variables(&delivery::sources(&args.delivery)?)?;
     let arguments = arguments(&args.command)?;
     let files: Vec<(&Assigned, Kind)> = args
@@ -36,7 +37,7 @@ pub fn run(setting: &Setting, args: &Run) -> Outcome {
     let program = Program::find(&args.command[0], std::env::var_os("PATH").as_deref()).ok().map(Arc::new);
     let values = match wanted.is_empty() {
         true => Values::default(),
-        false => delivery::values_for(setting, &args.delivery.reading, wanted, program.clone())?,
+        false => delivery::values_for(&setting, &args.delivery.looking, wanted, program.clone())?,
     };
     let receiver = program.filter(|_| !values.use_only.is_empty());
     if receiver.is_some() && args.no_mask {

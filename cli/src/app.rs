@@ -39,7 +39,8 @@ pub struct Common {
 }
 
 impl App {
-    /// Reads the command line. `get` is what programs call in a loop, so it is read without building the other
+    /// Reads the command line. `get` is what programs call in a loop, and `shell-hook` what shells call before each prompt,
+    /// so they are read without building the other
     /// commands first; whatever that cannot read (a mistake, `--help`) is the whole command line's to answer.
     ///
     /// `width` is asked for the terminal's columns where help is to be shown.
@@ -49,10 +50,17 @@ impl App {
     pub fn read(width: impl FnOnce() -> Option<usize>) -> Result<Self, clap::Error> {
         let mut args = std::env::args_os();
         let program = args.next();
-        if args.next().is_some_and(|command| command == "get")
-            && let Ok(OnlyGet { common, get }) = OnlyGet::try_parse_from(program.into_iter().chain(args))
-        {
-            return Ok(Self { common, command: Command::Get(get) });
+        let command = args.next().unwrap_or_default();
+        let rest = program.into_iter().chain(args);
+        let read = match command.to_str() {
+            Some("get") => OnlyGet::try_parse_from(rest).map(|read| (read.common, Command::Get(read.get))).ok(),
+            Some("shell-hook") => {
+                OnlyHook::try_parse_from(rest).map(|read| (read.common, Command::ShellHook(read.hook))).ok()
+            }
+            _ => None,
+        };
+        if let Some((common, command)) = read {
+            return Ok(Self { common, command });
         }
         Self::try_parse().map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -62,6 +70,15 @@ impl App {
             _ => error,
         })
     }
+}
+
+/// `shell-hook` and nothing else, with the same arguments.
+#[derive(Parser)]
+struct OnlyHook {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    hook: ShellHook,
 }
 
 /// `get` and nothing else, with the same arguments.
@@ -124,6 +141,19 @@ pub enum Command {
         after_help = "Example: agent-vault inject -i app.toml.in -o app.toml\n\nIn a template, references are written ${av://group/name}; $${ stands for ${ before one. The file is private (0600) and\nappears whole, or not at all."
     )]
     Inject(Inject),
+    /// Have your shell set what a folder's .agent-vault.env names
+    #[command(
+        after_help = "Examples:\n  agent-vault shell-hook install bash\n  agent-vault allow                     (in a folder with a .agent-vault.env)\n  agent-vault shell-hook remove bash\n\nThe variables are set while you are in the folder, or below it. docs/shell.md says how, and how it is undone."
+    )]
+    ShellHook(ShellHook),
+    /// Let a folder's .agent-vault.env set variables in your shell
+    #[command(
+        after_help = "Example: agent-vault allow --profile staging\n\nIt holds for the file as it is now: read it first."
+    )]
+    Allow(Allow),
+    /// Let it set nothing, and be silent about it
+    #[command(after_help = "Example: agent-vault deny")]
+    Deny(Deny),
     /// Make a line of text that stands in a file of yours for a value
     #[command(
         after_help = "Examples:\n  printf %s \"$PASSWORD\" | agent-vault seal billing\n  agent-vault seal billing --from-file tls.key\n\nThe readers of the group open it. An owner who seals also signs. docs/seal.md says what that is worth."
@@ -135,6 +165,11 @@ pub enum Command {
     /// Seal what stands in files anew for those who may read it now
     #[command(after_help = "Example: agent-vault reseal config/*.yaml --dry-run")]
     Reseal(Reseal),
+    /// Give Git credentials by the hosts that secrets are signed for
+    #[command(
+        after_help = "Example: git config --global credential.helper '!agent-vault -C ~/vault git-credential'\n\nGit calls it. docs/git-credential.md says which secret is found for which host."
+    )]
+    GitCredential(GitCredential),
     /// Add an agent
     #[command(
         after_help = "Examples:\n  agent-vault add-agent ci\n  agent-vault add-agent laptop --public-key \"$(cat ~/.ssh/id_ed25519.pub)\""

@@ -1,10 +1,11 @@
 //! What commands that hand secrets to programs begin with: env files, the caller's environment, and the vaults that
 //! references name.
 
-use crate::app::{Delivery, Reading};
+use crate::app::{Delivery, Looking};
 use crate::exit::Failure;
 use crate::output;
 use crate::setting::Setting;
+use agent_vault_core::purpose::Program;
 use agent_vault_core::vault::Freshness;
 use agent_vault_core::{Error, Result, layout};
 use agent_vault_deliver::environment::{COMMITTED, EnvFile, Sources};
@@ -12,24 +13,39 @@ use agent_vault_deliver::resolve::Wanted;
 use agent_vault_deliver::{Values, resolve};
 use agent_vault_open::references::Opened;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The largest env file that is read.
 const LARGEST: u64 = 1 << 20;
 
-/// Resolves all of it, or says of everything why not.
+/// Resolves all of it, to be shown, or says of everything why not.
 ///
 /// # Errors
 /// [`Failure::References`].
 pub fn values<'r>(
     setting: &Setting,
-    reading: &Reading,
+    looking: &Looking,
     wanted: impl IntoIterator<Item = Wanted<'r>>,
 ) -> Result<Values, Failure> {
-    let freshness = match reading.offline {
+    values_for(setting, looking, wanted, None)
+}
+
+/// The same, for a program.
+///
+/// # Errors
+/// [`Failure::References`].
+pub fn values_for<'r>(
+    setting: &Setting,
+    looking: &Looking,
+    wanted: impl IntoIterator<Item = Wanted<'r>>,
+    program: Option<Arc<Program>>,
+) -> Result<Values, Failure> {
+    let freshness = match looking.offline || looking.allow_old {
         true => None,
-        false => Some(Freshness { force: reading.fresh, ..setting.freshness()? }),
+        false => Some(Freshness { force: looking.fresh, ..setting.freshness()? }),
     };
-    let values = resolve(wanted, &Opened::new(setting, freshness)?).map_err(Failure::References)?;
+    let opened = Opened::new(setting, freshness)?.handed_to(program);
+    let values = resolve(wanted, &opened).map_err(Failure::References)?;
     let now = (setting.context.clock)();
     for (reference, expires) in values.expires.iter().filter(|(_, expires)| *expires <= now) {
         output::warn(&format!("{reference} expired at {expires}"));
@@ -43,7 +59,7 @@ pub fn values<'r>(
 /// [`Error::Usage`] and [`Error::Io`] for env files.
 pub fn sources(delivery: &Delivery) -> Result<Sources> {
     let files = match &delivery.env_file[..] {
-        [] => committed().into_iter().collect(),
+        [] => committed_here().into_iter().collect(),
         named => named.to_vec(),
     };
     let named = delivery.env.iter().map(|assigned| (assigned.name.clone(), assigned.text.clone())).collect();
@@ -57,8 +73,15 @@ pub fn sources(delivery: &Delivery) -> Result<Sources> {
 }
 
 fn env_file(path: &Path) -> Result<EnvFile> {
+    EnvFile::parse(&crate::setting::pretty(path), &read(path)?, is_committed(path))
+}
+
+/// The bytes of an env file.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Usage`] for one that is too large.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     use std::io::Read;
-    let shown = crate::setting::pretty(path);
     let mut bytes = Vec::new();
     let read = std::fs::metadata(path).and_then(|metadata| match metadata.is_file() || !is_committed(path) {
         // A pipe of the caller's own (`<(…)`) is read; one that lies in a repository would be waited for.
@@ -68,25 +91,29 @@ fn env_file(path: &Path) -> Result<EnvFile> {
     read.map_err(Error::io("read", path))?;
     if bytes.len() as u64 > LARGEST {
         return Err(Error::Usage {
-            message: format!("{shown} has more than {LARGEST} bytes"),
+            message: format!("{} has more than {LARGEST} bytes", crate::setting::pretty(path)),
             hint: "an env file holds names and references; store what is large".into(),
         });
     }
-    EnvFile::parse(&shown, &bytes, is_committed(path))
+    Ok(bytes)
 }
 
 fn is_committed(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == COMMITTED)
 }
 
-/// The committed env file here or above, up to the folder that holds the vault or the repository; here alone where
-/// there is neither.
-fn committed() -> Option<PathBuf> {
+/// The committed env file that holds for the current folder, shown as a person would name it.
+fn committed_here() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
-    let is_top = |dir: &&Path| dir.join(layout::FOLDER).is_dir() || dir.join(".git").exists();
-    let top = here.ancestors().find(is_top).unwrap_or(&here);
-    let found = here.ancestors().take_while(|dir| dir.starts_with(top)).map(|dir| dir.join(COMMITTED));
-    let found = found.into_iter().find(|file| file.symlink_metadata().is_ok())?;
-    // Shown as a person would name it.
+    let found = committed(&here)?;
     Some(if found.parent() == Some(&*here) { PathBuf::from(COMMITTED) } else { found })
+}
+
+/// The committed env file in a folder or above, up to the one that holds the vault or the repository; in that folder
+/// alone where there is neither.
+pub fn committed(here: &Path) -> Option<PathBuf> {
+    let is_top = |dir: &&Path| dir.join(layout::FOLDER).is_dir() || dir.join(".git").exists();
+    let top = here.ancestors().find(is_top).unwrap_or(here);
+    let found = here.ancestors().take_while(|dir| dir.starts_with(top)).map(|dir| dir.join(COMMITTED));
+    found.into_iter().find(|file| file.symlink_metadata().is_ok())
 }

@@ -162,6 +162,7 @@ pub fn report_usage(error: clap::Error) -> Code {
         output::hint("type it anew; `--help` after the command says what it takes");
         return Code::Usage;
     };
+    let (error, meant) = mistyped(error);
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -184,7 +185,7 @@ pub fn report_usage(error: clap::Error) -> Code {
         _ => {
             let what = text.trim_end().trim_end_matches(HELP).trim_end();
             output::usage_error(what.trim_start_matches("error: "));
-            match mistyped(&error) {
+            match meant {
                 Some(meant) => output::hint(&format!("did you mean '{meant}'?")),
                 None => output::hint("`--help` after the command says what it takes"),
             }
@@ -204,13 +205,19 @@ fn harmless(error: clap::Error) -> Option<clap::Error> {
     App::try_parse_from(shown).err().filter(clap::Error::use_stderr)
 }
 
-/// The command that was meant, where clap has no suggestion of its own: it does not see two letters that were swapped.
-fn mistyped(error: &clap::Error) -> Option<String> {
+/// The command that was meant. clap does not see two letters that were swapped: where it suggests another, that one is
+/// replaced, and where it has none, ours is returned.
+fn mistyped(mut error: clap::Error) -> (clap::Error, Option<String>) {
     use clap::error::{ContextKind, ContextValue};
-    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    if error.get(ContextKind::SuggestedSubcommand).is_some() {
-        return None;
-    }
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return (error, None) };
     let app = App::command();
-    nearest(typed, app.get_subcommands().map(clap::Command::get_name))
+    let meant = nearest(typed, app.get_subcommands().map(clap::Command::get_name));
+    match (error.get(ContextKind::SuggestedSubcommand), meant) {
+        (Some(_), Some(meant)) => {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant]));
+            (error, None)
+        }
+        (Some(_), None) => (error, None),
+        (None, meant) => (error, meant),
+    }
 }

@@ -7,6 +7,8 @@ mod delivery;
 mod editor;
 mod exit;
 mod output;
+mod rc;
+mod replacing;
 mod scratch;
 mod setting;
 mod table;

@@ -171,8 +171,11 @@ fn a4_an_older_pair_is_a_rollback_on_a_machine_that_saw_the_newer_one() {
 fn a4_an_older_pair_can_be_read_on_purpose() {
     let world = story_with_rollback();
     world.run("get stripe/api-key --allow-old").ok().prints(VALUE).says("warning: stripe/api-key: an older state");
+    world.run("run --no-mask --allow-old --env K=stripe/api-key -- printenv K").ok().prints(format!("{VALUE}\n"));
+    world.run("env --allow-old --env K=stripe/api-key --format docker").ok().prints(format!("K={VALUE}\n"));
     // Reading on purpose is not forgetting.
     world.run("get stripe/api-key").fails(5);
+    world.run("run --no-mask --env K=stripe/api-key -- printenv K").fails(5).keeps_silent_about(VALUE);
 }
 
 #[test]

@@ -102,8 +102,9 @@ fn list_as_json_has_the_documented_fields() {
     let row = list[0].as_object().unwrap();
     let mut fields: Vec<&str> = row.keys().map(String::as_str).collect();
     fields.sort_unstable();
-    let documented = "agents authorized_agents created description expires exposed_to group name revision rotated";
-    assert_eq!(fields.join(" "), format!("{documented} value_revision"));
+    let documented =
+        "agents authorized_agents created description expires exposed_to group hosts name programs revision";
+    assert_eq!(fields.join(" "), format!("{documented} rotated use_only value_revision"));
     for (field, value) in [
         ("group", json!("postgres")),
         ("expires", json!("2099-01-01T00:00:00Z")),
@@ -113,6 +114,9 @@ fn list_as_json_has_the_documented_fields() {
         ("revision", json!(3)),
         ("value_revision", json!(1)),
         ("exposed_to", json!([])),
+        ("use_only", json!(false)),
+        ("programs", json!([])),
+        ("hosts", json!([])),
     ] {
         assert_eq!(row[field], value, "{field}");
     }

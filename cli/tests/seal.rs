@@ -107,6 +107,12 @@ fn reseal_replaces_all_files_or_none() {
     world.run("grant new stripe").ok();
     world.run("reseal good bad").fails(2).says("bad, line 2: ");
     world.run("reseal good cut").fails(1).says("cut, line 2:");
+    // Beside a file with such a name, no other can be made.
+    let long = "x".repeat(250);
+    std::fs::write(world.repo.join(&long), &text).unwrap();
+    world.run(&format!("reseal good {long}")).fails(1);
     assert_eq!(std::fs::read_to_string(world.repo.join("good")).unwrap(), text);
+    let beside: Vec<_> = world.repo.read_dir().unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(!beside.iter().any(|name| name.to_string_lossy().contains(".new-")), "{beside:?}");
     world.run(&format!("reseal good --key {}", world.key("ci"))).ok().says("resealed 1 of 1 value");
 }

@@ -190,7 +190,8 @@ fn a4_a_secret_that_went_without_a_tombstone_is_missed() {
 #[test]
 fn a4_older_signed_content_on_top_of_newer_is_refused() {
     let scene = Scene::new();
-    let old = scene.mallory.git("rev-list --reverse HEAD -- .agent-vault/secrets/db/password.meta | head -1");
+    let commits = scene.mallory.git("rev-list HEAD -- .agent-vault/secrets/db/password.meta");
+    let old = commits.lines().last().expect("the first");
     scene.mallory.git(&format!("checkout -q {old} -- .agent-vault/secrets/db"));
     let culprit = scene.commit();
     scene.breaks_a_rule(&culprit, "db/password");
@@ -213,7 +214,8 @@ fn a9_one_secret_that_is_frozen_in_an_otherwise_new_state_is_refused() {
     scene.clones[1].set("stripe/new", "newer");
     scene.clones[1].run("sync").ok();
     scene.mallory.git("pull -q");
-    let old = scene.mallory.git("rev-list --reverse HEAD -- .agent-vault/secrets/db/password.meta | head -1");
+    let commits = scene.mallory.git("rev-list HEAD -- .agent-vault/secrets/db/password.meta");
+    let old = commits.lines().last().expect("the first");
     scene.mallory.git(&format!("checkout -q {old} -- .agent-vault/secrets/db"));
     let culprit = scene.commit();
     scene.breaks_a_rule(&culprit, "db/password");

@@ -7,6 +7,7 @@
 //! bench lived-in DIR HOME SECRETS AGENTS COMMITS
 //! bench more DIR HOME SECRETS COMMITS
 //! bench read RECIPIENTS
+//! bench encrypt SECRETS RECIPIENTS
 //! bench reencrypt SECRETS RECIPIENTS
 //! bench record SEGMENTS
 //! ```
@@ -46,10 +47,11 @@ fn main() -> Outcome<()> {
             more(Path::new(dir), Path::new(home), secrets.parse()?, commits.parse()?)
         }
         ["read", recipients] => read(recipients.parse()?),
+        ["encrypt", secrets, recipients] => encrypt_all(secrets.parse()?, recipients.parse()?),
         ["reencrypt", secrets, recipients] => reencrypt(secrets.parse()?, recipients.parse()?),
         ["record", segments] => record(segments.parse()?),
         _ => {
-            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | commits DIR HOME COMMITS | lived-in DIR HOME SECRETS AGENTS COMMITS | more DIR HOME SECRETS COMMITS | read RECIPIENTS | reencrypt SECRETS RECIPIENTS | record SEGMENTS"
+            Err("usage: bench fixture DIR HOME SECRETS AGENTS READERS | commits DIR HOME COMMITS | lived-in DIR HOME SECRETS AGENTS COMMITS | more DIR HOME SECRETS COMMITS | read RECIPIENTS | encrypt SECRETS RECIPIENTS | reencrypt SECRETS RECIPIENTS | record SEGMENTS"
                 .into())
         }
     }
@@ -236,6 +238,17 @@ fn record(segments: usize) -> Outcome<()> {
     let proven = audit::verify(&book)?;
     print("prove", start.elapsed());
     if shown != segments || !proven.violations.is_empty() { Err("the log does not verify".into()) } else { Ok(()) }
+}
+
+/// Encrypts on all cores, in memory: what storing values cannot avoid.
+fn encrypt_all(secrets: usize, recipients: usize) -> Outcome<()> {
+    let to: Vec<_> = (0..recipients).map(|_| age::x25519::Identity::generate().to_public()).collect();
+    let start = Instant::now();
+    let sealed = (0..secrets).into_par_iter().map(|number| encrypt(&to, format!("{number:032x}").as_bytes()));
+    let sealed = sealed.collect::<Result<Vec<_>, age::DecryptError>>()?;
+    print("encrypt", start.elapsed());
+    drop(black_box(sealed));
+    Ok(())
 }
 
 /// Decrypts and encrypts on all cores, in memory: what a change of access cannot avoid.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const SLACK: i64 = 2;
 
 /// Rises whenever the stored form changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {

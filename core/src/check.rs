@@ -153,6 +153,15 @@ fn due(secret: &Metadata, now: Timestamp, within: i64) -> Vec<Finding> {
     let name = secret.name.as_str();
     let mut findings: Vec<Finding> =
         secret.expires.and_then(|expires| expiry(name, expires, now, within)).into_iter().collect();
+    if secret.use_only && secret.programs.is_empty() && secret.hosts.is_empty() {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            code: "of-no-use",
+            subject: secret.name.to_string(),
+            message: "it is use-only, and for no program and no host: nothing gets it".into(),
+            remedy: format!("`agent-vault set {name} --use-only --programs …`, or `--no-use-only`"),
+        });
+    }
     if secret.rotation_due() {
         let keys: Vec<String> = secret.exposed_to.iter().map(ToString::to_string).collect();
         findings.push(Finding {

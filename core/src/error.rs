@@ -100,6 +100,16 @@ pub enum Error {
         /// Fingerprints of what was tried.
         keys: String,
     },
+    /// A value that its owner signed for other uses than this one.
+    #[error("{name:?} is withheld: {reason}")]
+    Withheld {
+        /// The secret.
+        name: String,
+        /// What it is for, and what this is.
+        reason: String,
+        /// How it is used, or who can show it.
+        hint: String,
+    },
     /// A writing call by somebody who is no owner.
     #[error("only an owner can do this, and {keys} belongs to none")]
     NotOwner {
@@ -326,7 +336,7 @@ impl Error {
             | Error::InvalidRecipient { .. }
             | Error::TooLarge { .. } => Class::Usage,
             Error::VaultNotFound { .. } | Error::NotFound { .. } => Class::NotFound,
-            Error::NotAuthorized { .. } | Error::NotOwner { .. } => Class::NotAuthorized,
+            Error::NotAuthorized { .. } | Error::Withheld { .. } | Error::NotOwner { .. } => Class::NotAuthorized,
             Error::Tampered { .. }
             | Error::Rollback { .. }
             | Error::WentBack { .. }
@@ -360,7 +370,7 @@ impl Error {
                 "use 1 to 8 segments of letters, digits, '.', '_' and '-', joined by '/', such as stripe/api-key".into()
             }
             Error::NotText { .. } => "read its bytes".into(),
-            Error::Usage { hint, .. } | Error::Conflict { hint, .. } => hint.clone(),
+            Error::Usage { hint, .. } | Error::Conflict { hint, .. } | Error::Withheld { hint, .. } => hint.clone(),
             Error::VaultNotFound { .. } => "run `agent-vault init` in a repository, or name a vault with -C DIR".into(),
             Error::UnsignedVault { .. } => "nothing in it can be verified, so it is read with a warning and never written; its owner signs it with `agent-vault upgrade`".into(),
             Error::NotFound { what: "secret", .. } => "see `agent-vault list`".into(),
@@ -374,6 +384,7 @@ impl Error {
             Error::NotFound { what: "vault alias", name, .. } => {
                 format!("`agent-vault config set vaults.{name} DIR-OR-URL` says where it is")
             }
+            Error::NotFound { what: "program", .. } => "name a program that is on PATH, or its path".into(),
             Error::NotFound { what: "setting", .. } => "see `agent-vault config get` for those that there are".into(),
             Error::NotFound { what: "Git repository", .. } => "run it inside a repository, or name one with -C DIR".into(),
             Error::NotFound { .. } => "check the name".into(),

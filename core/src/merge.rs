@@ -9,6 +9,7 @@ use crate::name::{AgentName, SecretPath};
 use serde::Serialize;
 
 pub(crate) mod agents;
+mod bounds;
 pub mod driver;
 pub(crate) mod moves;
 pub(crate) mod names;

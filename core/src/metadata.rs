@@ -3,6 +3,7 @@
 use crate::digest::{Digest, KeyId};
 use crate::error::{Error, Result, printable};
 use crate::name::{AgentName, GroupName, SecretPath};
+use crate::purpose::{self, Host, ProgramPath};
 use crate::root::VaultId;
 use crate::signing::Signature;
 use crate::time::Timestamp;
@@ -70,6 +71,15 @@ pub struct Metadata {
     /// One line for people, 1,024 bytes at most.
     #[serde(default)]
     pub description: Option<String>,
+    /// Whether the value is handed over and never shown.
+    #[serde(default)]
+    pub use_only: bool,
+    /// The programs that a use-only value is handed to. Sorted.
+    #[serde(default)]
+    pub programs: Vec<ProgramPath>,
+    /// The hosts that Git may send it to. Sorted.
+    #[serde(default)]
+    pub hosts: Vec<Host>,
     /// The agents that can read it, in the order of their stanzas (which follow the owners').
     #[serde(default)]
     pub authorized_agents: Vec<AgentName>,
@@ -112,6 +122,9 @@ impl Metadata {
             rotated,
             expires,
             description,
+            use_only: false,
+            programs: Vec::new(),
+            hosts: Vec::new(),
             authorized_agents: Vec::new(),
             agents,
             recipients: Vec::new(),
@@ -131,6 +144,8 @@ impl Metadata {
         if let Some(description) = &metadata.description {
             check_description(description).map_err(|reason| format!("its description {reason}"))?;
         }
+        purpose::check_lists(metadata.use_only, &metadata.programs, &metadata.hosts)
+            .map_err(|reason| format!("it {reason}"))?;
         Ok(metadata)
     }
 
@@ -196,6 +211,15 @@ impl Document for Metadata {
             out.literal("expires", expires);
         }
         out.optional("description", self.description.as_ref());
+        if self.use_only {
+            out.literal("use_only", true);
+        }
+        if !self.programs.is_empty() {
+            out.list("programs", &self.programs);
+        }
+        if !self.hosts.is_empty() {
+            out.list("hosts", &self.hosts);
+        }
         out.list("authorized_agents", &self.authorized_agents);
         out.list("agents", &self.agents);
         out.list("recipients", &self.recipients);

@@ -225,6 +225,8 @@ serde_as_text!(
     crate::root::Proof,
     crate::metadata::Exposure,
     crate::audit::Moment,
+    crate::purpose::Host,
+    crate::purpose::ProgramPath,
 );
 
 #[cfg(test)]

@@ -10,14 +10,14 @@ use std::fmt;
 
 /// What a value is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Json,
     Yaml,
     Dotenv,
 }
 
 /// By the first line that is neither empty nor a comment: `{` or `[` is JSON, `NAME=` is dotenv, all else is YAML.
-fn kind(text: &str) -> Kind {
+pub(crate) fn kind(text: &str) -> Kind {
     let line = text.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or("");
     let line_name = line.strip_prefix("export ").unwrap_or(line).split_once('=').map(|(name, _)| name.trim());
     match line.as_bytes().first() {

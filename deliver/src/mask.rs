@@ -13,7 +13,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use beginnings::Beginnings;
+
+mod beginnings;
 mod forms;
+#[cfg(any(test, feature = "laws"))]
+pub(crate) mod law;
 #[cfg(test)]
 mod tests;
 
@@ -49,17 +54,17 @@ impl Patterns {
     /// # Errors
     /// [`TooMuch`].
     pub fn of<'v>(values: impl IntoIterator<Item = &'v SecretBytes>) -> Result<(Self, Vec<usize>), TooMuch> {
-        let mut patterns = forms::Patterns::new();
+        let mut patterns = forms::Patterns::default();
         let mut short = Vec::new();
         for (at, value) in values.into_iter().enumerate() {
             if !forms::add(value.expose(), &mut patterns) {
                 short.push(at);
             }
-            if patterns.iter().map(|pattern| pattern.len()).sum::<usize>() > MOST {
+            if patterns.bytes() > MOST {
                 return Err(TooMuch);
             }
         }
-        let patterns: Vec<_> = patterns.into_iter().collect();
+        let patterns = patterns.into_vec();
         Ok((Self(Arc::new(Machine::new(&patterns).ok_or(TooMuch)?)), short))
     }
 
@@ -78,6 +83,7 @@ enum Kind {
 struct Machine {
     kind: Kind,
     start: StateID,
+    beginnings: Beginnings,
     /// How long the beginning of a pattern is that each state stands for. Not the start: it stands for none.
     depths: HashMap<StateID, u32>,
 }
@@ -99,7 +105,7 @@ impl Machine {
             Kind::Fast(automaton) => depths(automaton, patterns),
             Kind::Small(automaton) => depths(automaton, patterns),
         }?;
-        Some(Self { kind, start, depths })
+        Some(Self { kind, start, beginnings: Beginnings::of(patterns), depths })
     }
 
     fn depth(&self, state: StateID) -> usize {
@@ -109,9 +115,36 @@ impl Machine {
     /// Goes over bytes; calls `found` with the end of each match and the length of the longest pattern that ends there.
     fn run(&self, state: StateID, bytes: &[u8], found: impl FnMut(usize, usize)) -> StateID {
         match &self.kind {
-            Kind::Fast(automaton) => run(automaton, state, bytes, found),
-            Kind::Small(automaton) => run(automaton, state, bytes, found),
+            Kind::Fast(automaton) => self.run_on(automaton, state, bytes, found),
+            Kind::Small(automaton) => self.run_on(automaton, state, bytes, found),
         }
+    }
+
+    fn run_on(
+        &self,
+        automaton: &impl Automaton,
+        mut state: StateID,
+        bytes: &[u8],
+        mut found: impl FnMut(usize, usize),
+    ) -> StateID {
+        let mut at = 0;
+        while at < bytes.len() {
+            if state == self.start {
+                // Where no pattern begins, the automaton would be back at its start before it had found anything.
+                at = self.beginnings.next(bytes, at);
+                if at == bytes.len() {
+                    break;
+                }
+            }
+            state = automaton.next_state(Anchored::No, state, bytes[at]);
+            at += 1;
+            if automaton.is_special(state) && automaton.is_match(state) {
+                let lengths =
+                    (0..automaton.match_len(state)).map(|n| automaton.pattern_len(automaton.match_pattern(state, n)));
+                found(at, lengths.max().unwrap_or(0));
+            }
+        }
+        state
     }
 }
 
@@ -127,18 +160,6 @@ fn depths(automaton: &impl Automaton, patterns: &[impl AsRef<[u8]>]) -> Option<(
         }
     }
     Some((start, depths))
-}
-
-fn run(automaton: &impl Automaton, mut state: StateID, bytes: &[u8], mut found: impl FnMut(usize, usize)) -> StateID {
-    for (at, byte) in bytes.iter().enumerate() {
-        state = automaton.next_state(Anchored::No, state, *byte);
-        if automaton.is_special(state) && automaton.is_match(state) {
-            let lengths =
-                (0..automaton.match_len(state)).map(|n| automaton.pattern_len(automaton.match_pattern(state, n)));
-            found(at + 1, lengths.max().unwrap_or(0));
-        }
-    }
-    state
 }
 
 /// Bytes that are masked, counted from the first that is held.

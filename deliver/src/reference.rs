@@ -28,6 +28,11 @@ pub enum Place {
 pub struct Field(String);
 
 impl Field {
+    /// A field at the top of a value, by its name.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// Its text, as it stands in the value.
     pub fn as_str(&self) -> &str {
         &self.0

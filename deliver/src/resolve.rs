@@ -3,10 +3,11 @@
 use crate::field;
 use crate::reference::{Place, Reference};
 use agent_vault_core::hints::Hints;
+use agent_vault_core::purpose::{Program, Purpose};
 use agent_vault_core::{Error, Identities, OldVault, Result, SecretBytes, SecretPath, Timestamp, Vault, VaultAlias};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Below this many secrets, starting threads costs more than they bring.
@@ -42,6 +43,8 @@ pub struct Read {
     pub value: SecretBytes,
     /// When it expires.
     pub expires: Option<Timestamp>,
+    /// Whether its owner bound it to programs: it goes to the one that it was read for, and is not shown.
+    pub use_only: bool,
 }
 
 /// A signed vault, and the keys to read it with.
@@ -50,12 +53,16 @@ pub struct Signed {
     pub vault: Vault,
     /// The keys.
     pub identities: Arc<Identities>,
+    /// The program that gets what is read; without one it is read to be shown.
+    pub program: Option<Arc<Program>>,
 }
 
 impl Reader for Signed {
     fn read(&self, path: &SecretPath) -> Result<Read> {
-        let secret = self.vault.get(path, &self.identities)?;
-        Ok(Read { value: secret.value, expires: secret.metadata.expires })
+        let purpose = self.program.as_deref().map_or(Purpose::Show, Purpose::Run);
+        let secret = self.vault.get_for(path, &self.identities, purpose)?;
+        let metadata = secret.metadata;
+        Ok(Read { value: secret.value, expires: metadata.expires, use_only: metadata.use_only })
     }
 
     fn has_below(&self, segment: &str) -> bool {
@@ -74,7 +81,8 @@ pub struct Unsigned {
 impl Reader for Unsigned {
     fn read(&self, path: &SecretPath) -> Result<Read> {
         let secret = self.vault.get(path, &self.identities)?;
-        Ok(Read { value: secret.value, expires: secret.metadata.and_then(|metadata| metadata.expires) })
+        let expires = secret.metadata.and_then(|metadata| metadata.expires);
+        Ok(Read { value: secret.value, expires, use_only: false })
     }
 
     fn has_below(&self, segment: &str) -> bool {
@@ -111,6 +119,8 @@ pub struct Values {
     values: HashMap<Reference, SecretBytes>,
     /// The secrets that have expired, by the first reference to each.
     pub expires: Vec<(Reference, Timestamp)>,
+    /// The references to use-only secrets.
+    pub use_only: HashSet<Reference>,
 }
 
 impl Values {
@@ -156,7 +166,12 @@ pub fn resolve<'r>(wanted: impl IntoIterator<Item = Wanted<'r>>, vaults: &dyn Va
             None => Ok(SecretBytes::new(read.value.expose().to_vec())),
         };
         match value {
-            Ok(value) => drop(values.values.insert((*reference).clone(), value)),
+            Ok(value) => {
+                values.values.insert((*reference).clone(), value);
+                if read.use_only {
+                    values.use_only.insert((*reference).clone());
+                }
+            }
             Err(error) => job.failures.push(Failure { of: named(reference, by), error }),
         }
     }

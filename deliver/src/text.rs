@@ -83,6 +83,12 @@ impl Text {
         Self(vec![Part::Reference(reference)])
     }
 
+    /// Its parts, in order; no two that are literal follow each other.
+    #[cfg(any(test, feature = "laws"))]
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.0
+    }
+
     /// Its references, in order.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.0.iter().filter_map(|part| match part {

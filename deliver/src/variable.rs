@@ -22,6 +22,12 @@ impl Name {
         let name = self.0.to_ascii_uppercase();
         EXACT.contains(&&*name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
     }
+
+    /// Whether a variable of this name is kept from a program that gets use-only values: all that [`Name::runs_code`] names,
+    /// but for those without which hardly a program runs.
+    pub fn is_kept_from_receivers(&self) -> bool {
+        self.runs_code() && !["HOME", "PATH", "SYSTEMROOT", "TMPDIR"].contains(&&*self.0.to_ascii_uppercase())
+    }
 }
 
 impl FromStr for Name {

@@ -1,6 +1,7 @@
 //! The vaults that references name, opened as for any read, and how references that fail are told.
 
 use crate::opening::{Found, Opening};
+use agent_vault_core::purpose::Program;
 use agent_vault_core::settings::Settings;
 use agent_vault_core::vault::Freshness;
 use agent_vault_core::{Class, Identities, Result, SecretPath, Vault, VaultAlias};
@@ -18,6 +19,8 @@ pub struct Opened<'o> {
     identities: OnceLock<Arc<Identities>>,
     /// The vault here, where it is open already.
     here: Option<&'o Found>,
+    /// What gets the values; they are shown where there is none.
+    program: Option<Arc<Program>>,
 }
 
 impl<'o> Opened<'o> {
@@ -27,13 +30,19 @@ impl<'o> Opened<'o> {
     /// As [`Settings::load`].
     pub fn new(opening: &'o Opening, freshness: Option<Freshness>) -> Result<Self> {
         let settings = Settings::load(&opening.context.home)?;
-        Ok(Self { opening, settings, freshness, identities: OnceLock::new(), here: None })
+        Ok(Self { opening, settings, freshness, identities: OnceLock::new(), here: None, program: None })
     }
 
     /// The same, where the vault here is open already, and looked at as often as it is to be.
     #[must_use]
     pub fn with(self, here: &'o Found, identities: Arc<Identities>) -> Self {
         Self { here: Some(here), identities: OnceLock::from(identities), ..self }
+    }
+
+    /// The same, where what is read goes to a program, and is not shown.
+    #[must_use]
+    pub fn handed_to(self, program: Option<Arc<Program>>) -> Self {
+        Self { program, ..self }
     }
 
     fn identities(&self, opening: &Opening) -> Result<Arc<Identities>> {
@@ -64,14 +73,14 @@ impl Vaults for Opened<'_> {
                     opening.freshen_as(&vault, &Freshness { whole: opening.is_cached(), ..*freshness })?;
                 }
                 let opening = opening.clone();
-                Ok(Box::new(Telling { signed: Signed { vault, identities }, opening }))
+                Ok(Box::new(Telling { signed: Signed { vault, identities, program: self.program.clone() }, opening }))
             }
             Found::Old(vault) => Ok(Box::new(Unsigned { vault, identities })),
         }
     }
 }
 
-/// A vault that is open already.
+/// A vault that is open already. What is read from it is shown, so nothing of it is use-only.
 struct Here<'o> {
     found: &'o Found,
     identities: &'o Arc<Identities>,
@@ -80,12 +89,15 @@ struct Here<'o> {
 impl Reader for Here<'_> {
     fn read(&self, path: &SecretPath) -> Result<Read> {
         match self.found {
-            Found::Signed(vault) => vault
-                .get(path, self.identities)
-                .map(|secret| Read { value: secret.value, expires: secret.metadata.expires }),
+            Found::Signed(vault) => vault.get(path, self.identities).map(|secret| Read {
+                value: secret.value,
+                expires: secret.metadata.expires,
+                use_only: false,
+            }),
             Found::Old(old) => old.get(path, self.identities).map(|secret| Read {
                 value: secret.value,
                 expires: secret.metadata.and_then(|metadata| metadata.expires),
+                use_only: false,
             }),
         }
     }

@@ -83,6 +83,24 @@ impl SecretMetadata {
         self.0.exposed_to.clone()
     }
 
+    /// Whether its owner bound the value to programs or hosts: `get` refuses it, whatever the key.
+    #[getter]
+    fn use_only(&self) -> bool {
+        self.0.use_only
+    }
+
+    /// The programs that a use-only value is handed to.
+    #[getter]
+    fn programs(&self) -> Vec<String> {
+        self.0.programs.clone()
+    }
+
+    /// The hosts that Git may send it to.
+    #[getter]
+    fn hosts(&self) -> Vec<String> {
+        self.0.hosts.clone()
+    }
+
     fn __repr__(&self) -> String {
         format!("SecretMetadata(name={:?}, group={:?}, revision={})", self.0.name, self.0.group, self.0.revision)
     }
@@ -103,23 +121,29 @@ impl SecretMetadata {
         let fields = (
             (row.name, row.group, row.created, row.rotated, row.expires, row.description),
             (row.authorized_agents, row.agents, row.revision, row.value_revision, row.exposed_to),
+            (row.use_only, row.programs, row.hosts),
         );
         Ok((py.import("agent_vault._native")?.getattr("restore_metadata")?, fields))
     }
 }
 
-/// What a pickle holds.
-type Fields =
-    ((String, String, i64, i64, Option<i64>, Option<String>), (Vec<String>, Vec<String>, u64, u64, Vec<String>));
+/// What a pickle holds: what it is, who reads it, and what it is for.
+type Fields = (
+    (String, String, i64, i64, Option<i64>, Option<String>),
+    (Vec<String>, Vec<String>, u64, u64, Vec<String>),
+    (bool, Vec<String>, Vec<String>),
+);
 
 /// Makes what was pickled.
 #[pyfunction]
 pub fn restore_metadata(
     facts: (String, String, i64, i64, Option<i64>, Option<String>),
     readers: (Vec<String>, Vec<String>, u64, u64, Vec<String>),
+    purpose: (bool, Vec<String>, Vec<String>),
 ) -> SecretMetadata {
     let (name, group, created, rotated, expires, description) = facts;
     let (authorized_agents, agents, revision, value_revision, exposed_to) = readers;
+    let (use_only, programs, hosts) = purpose;
     SecretMetadata(Row {
         name,
         group,
@@ -127,6 +151,9 @@ pub fn restore_metadata(
         rotated,
         expires,
         description,
+        use_only,
+        programs,
+        hosts,
         authorized_agents,
         agents,
         revision,

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// Whom the HTTP server lets in.
-pub(crate) const USER: &str = "ann";
+pub const USER: &str = "ann";
 /// What it wants to hear.
-pub(crate) const PASSWORD: &str = "correct-horse";
+pub const PASSWORD: &str = "correct-horse";
 
 /// With what a clone comes to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

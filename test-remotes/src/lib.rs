@@ -15,7 +15,7 @@ mod servers;
 mod silence;
 pub mod writes;
 
-pub use client::Credentials;
+pub use client::{Credentials, PASSWORD, USER};
 pub use controls::Held;
 pub use programs::{copy_program, executable};
 pub use silence::Silence;

@@ -12,9 +12,11 @@ mod growth;
 mod harness;
 mod history;
 mod hook;
+mod import;
 mod inprocess;
 mod list;
 mod machine;
+mod mask;
 mod options;
 mod python;
 mod read;
@@ -67,6 +69,8 @@ const GROUPS: &[Group] = &[
     Group { name: "start", measure: start::measure },
     Group { name: "growth", measure: growth::measure },
     Group { name: "hook", measure: hook::measure },
+    Group { name: "mask", measure: mask::measure },
+    Group { name: "import", measure: import::measure },
     Group { name: "audit", measure: audit::measure },
     Group { name: "sync", measure: sync::measure },
     Group { name: "python", measure: python::measure },

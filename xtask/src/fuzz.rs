@@ -54,7 +54,7 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     }
     for (target, input) in &broken {
         println!(
-            "\n{target}: {}\n  again:   {} {}\n  as test: copy it into fuzz/corpus/{target}/, then cargo test -p agent-vault-core --lib laws",
+            "\n{target}: {}\n  again:   {} {}\n  as test: copy it into fuzz/corpus/{target}/, then cargo test --workspace --lib laws",
             input.display(),
             programs.join(exe(target)).display(),
             input.display(),

@@ -10,6 +10,7 @@ mod deliver;
 mod owners;
 mod remote;
 mod seal;
+mod shell;
 mod transfer;
 
 pub use config::*;
@@ -17,6 +18,7 @@ pub use deliver::*;
 pub use owners::*;
 pub use remote::*;
 pub use seal::*;
+pub use shell::*;
 pub use transfer::*;
 
 /// `--json`.
@@ -83,6 +85,18 @@ pub struct Set {
     /// One line for people; "" clears it
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// Hand it over to programs and hosts, and never show it
+    #[arg(long, conflicts_with = "no_use_only")]
+    pub use_only: bool,
+    /// Let it be shown again
+    #[arg(long)]
+    pub no_use_only: bool,
+    /// The programs that get a use-only value, comma-separated: paths, or names to be looked up here and now
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "no_use_only")]
+    pub programs: Option<Vec<PathBuf>>,
+    /// The hosts that Git may send it to over https, comma-separated; replaces the list ("" empties it)
+    #[arg(long, value_name = "A,B")]
+    pub hosts: Option<String>,
     /// Drop one trailing newline of a piped or read value
     #[arg(long)]
     pub trim: bool,
@@ -94,7 +108,9 @@ pub struct Set {
 impl Set {
     /// Whether anything but a value is asked for.
     pub fn changes_metadata(&self) -> bool {
-        self.group.is_some() || self.agents.is_some() || self.expires.is_some() || self.description.is_some()
+        let what =
+            self.group.is_some() || self.agents.is_some() || self.expires.is_some() || self.description.is_some();
+        what || self.use_only || self.no_use_only || self.programs.is_some() || self.hosts.is_some()
     }
 }
 
@@ -109,6 +125,9 @@ pub struct Get {
     /// Replace the output file if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// Show a use-only value all the same; only owners can
+    #[arg(long)]
+    pub reveal: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub looking: Looking,
@@ -331,6 +350,9 @@ pub struct Upgrade {
 pub struct Edit {
     /// The secret; one that is not there is made
     pub path: SecretPath,
+    /// Open a use-only value all the same
+    #[arg(long)]
+    pub reveal: bool,
 }
 
 /// `restore`

@@ -9,7 +9,7 @@ use crate::output;
 use crate::scratch::Scratch;
 use crate::setting::Setting;
 use agent_vault_core::vault::SetRequest;
-use agent_vault_core::{Error, Identities, Result, SecretBytes, SecretPath, Vault, home};
+use agent_vault_core::{Error, Identities, Owner, Result, SecretBytes, home};
 use std::path::Path;
 
 /// Opens a value in the editor and stores what comes out of it.
@@ -18,7 +18,7 @@ pub fn run(setting: &Setting, args: &Edit) -> Outcome {
     let vault = setting.vault(Some(&identities))?;
     // Who may not store it need not open it.
     let owner = vault.unlock(&identities)?;
-    let (before, revision) = current(&vault, &args.path, &identities)?;
+    let (before, revision) = current(&owner, args, &identities)?;
     crate::setting::tell(&vault);
     let scratch = Scratch::new("while it is edited")?;
     let file = scratch.file(args.path.as_str());
@@ -60,8 +60,9 @@ pub fn run(setting: &Setting, args: &Edit) -> Outcome {
 }
 
 /// The value that is there and its revision; nothing and 0 for a secret that is not there.
-fn current(vault: &Vault, path: &SecretPath, identities: &Identities) -> Result<(SecretBytes, u64)> {
-    let secret = match vault.get(path, identities) {
+fn current(owner: &Owner<'_>, args: &Edit, identities: &Identities) -> Result<(SecretBytes, u64)> {
+    let path = &args.path;
+    let secret = match if args.reveal { owner.reveal(path) } else { owner.vault().get(path, identities) } {
         Ok(secret) => secret,
         Err(Error::NotFound { .. }) => return Ok((SecretBytes::default(), 0)),
         Err(error) => return Err(error),

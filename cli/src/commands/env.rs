@@ -12,12 +12,13 @@ use std::ffi::OsString;
 use std::io::Write;
 
 /// Prints the variables that a program would be given, for a shell or a service to read.
-pub fn run(setting: &Setting, args: &Env) -> Outcome {
+pub fn run(mut setting: Setting, args: &Env) -> Outcome {
+    setting.context.allow_old = args.delivery.looking.allow_old;
     let variables = environment::variables(&delivery::sources(&args.delivery)?)?;
     let wanted: Vec<_> = environment::wanted(&variables).collect();
     let values = match wanted.is_empty() {
         true => Values::default(),
-        false => delivery::values(setting, &args.delivery.reading, wanted)?,
+        false => delivery::values(&setting, &args.delivery.looking, wanted)?,
     };
     let filled = environment::filled(&variables, &values)?;
     let variables: Vec<Variable<'_>> = filled.iter().map(named).collect::<Result<_>>()?;

@@ -94,7 +94,13 @@ fn choose(vault: &Vault, args: &Export) -> Result<Vec<SecretPath>> {
         if let Some(broken) = listing.broken.into_iter().next() {
             return Err(broken);
         }
-        let rows = listing.rows.into_iter();
+        let (withheld, rows): (Vec<_>, Vec<_>) = listing.rows.into_iter().partition(|row| row.use_only);
+        let withheld: Vec<String> =
+            withheld.into_iter().map(|row| row.name).filter(|name| is_wide(args, name)).collect();
+        if !withheld.is_empty() {
+            output::warn(&format!("not exported, because use-only: {}", withheld.join(", ")));
+        }
+        let rows = rows.into_iter();
         let all = rows.map(|row| row.name.parse()).collect::<Result<Vec<SecretPath>>>()?;
         pick(all, args)?
     } else {
@@ -103,6 +109,12 @@ fn choose(vault: &Vault, args: &Export) -> Result<Vec<SecretPath>> {
     chosen.sort();
     chosen.dedup();
     Ok(chosen)
+}
+
+/// Whether it is chosen, and not by its own name.
+fn is_wide(args: &Export, name: &str) -> bool {
+    let mut patterns = args.paths.iter().filter(|path| path.contains('*'));
+    args.all || args.group.is_some() || patterns.any(|pattern| matches(pattern, name))
 }
 
 /// Of all secrets those that patterns name; a pattern that names none is mistyped.

@@ -35,7 +35,10 @@ fn read(setting: &Setting, args: &Get, identities: &Identities) -> Result<(Secre
     match setting.any_vault(Some(identities))? {
         Found::Signed(vault) => {
             setting.freshen_for(&vault, &args.looking)?;
-            let secret = vault.get(&args.path, identities);
+            let secret = match args.reveal {
+                true => vault.unlock(identities).and_then(|owner| owner.reveal(&args.path)),
+                false => vault.get(&args.path, identities),
+            };
             tell(&vault);
             secret.map(|secret| (secret.value, secret.metadata.expires))
         }

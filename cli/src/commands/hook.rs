@@ -6,7 +6,7 @@ use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::{Setting, pretty};
 use agent_vault_core::prompt::Nobody;
-use agent_vault_core::{Error, FirstContact, Identities, Result, SecretPath, Vault};
+use agent_vault_core::{Error, FirstContact, Identities, Purpose, Result, SecretPath, Vault};
 use agent_vault_hooks::fingerprints;
 use agent_vault_hooks::install::{self, Installed, Removed};
 use agent_vault_hooks::report::Excuses;
@@ -106,7 +106,7 @@ fn refresh(vault: &Vault, identities: &Identities) -> Result<Refreshed> {
     let (mut values, mut unread) = (Vec::new(), Vec::new());
     for row in listing.rows {
         let path = SecretPath::parse(&row.name)?;
-        match vault.get(&path, identities) {
+        match vault.get_for(&path, identities, Purpose::Recognise) {
             Ok(secret) => values.push(Ok((path, secret.value))),
             Err(Error::NotAuthorized { .. }) => unread.push(path),
             // Removed since it was listed.

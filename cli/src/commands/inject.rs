@@ -15,7 +15,8 @@ use std::path::Path;
 const LARGEST: u64 = 16 << 20;
 
 /// Writes a template with what its references stand for, all of it or nothing.
-pub fn run(setting: &Setting, args: &Inject) -> Outcome {
+pub fn run(mut setting: Setting, args: &Inject) -> Outcome {
+    setting.context.allow_old = args.looking.allow_old;
     let template = read(&args.input)?;
     let shown = if is_standard(&args.input) { "the template".to_owned() } else { pretty(&args.input) };
     let text = Text::of_template(template.expose())
@@ -33,7 +34,7 @@ pub fn run(setting: &Setting, args: &Inject) -> Outcome {
     let wanted: Vec<_> = text.references().map(|reference| Wanted { by: shown.clone(), reference }).collect();
     let values = match wanted.is_empty() {
         true => Values::default(),
-        false => delivery::values(setting, &args.reading, wanted)?,
+        false => delivery::values(&setting, &args.looking, wanted)?,
     };
     let filled = text.fill(|reference| values.of(reference));
     match to {

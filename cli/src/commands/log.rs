@@ -154,6 +154,13 @@ fn phrase(event: &Event) -> (String, Option<&str>, String) {
             secret("changed expiry of", name, format!(" to {}", &at.to_string()[..10]))
         }
         Event::Description { secret: name, .. } => secret("changed description of", name, String::new()),
+        Event::Use { secret: name, use_only, programs, hosts, .. } => {
+            let bound = if *use_only { "use-only" } else { "not use-only" };
+            let part = |what: &str, items: &[String]| {
+                if items.is_empty() { String::new() } else { format!(", {what} {}", few(items)) }
+            };
+            secret("changed use of", name, format!(": {bound}{}{}", part("programs", programs), part("hosts", hosts)))
+        }
         Event::Group { secret: name, from, to, .. } => {
             secret("changed group of", name, format!(" from {from} to {to}"))
         }

@@ -14,6 +14,7 @@ mod env;
 mod export;
 mod findings;
 mod get;
+mod git_credential;
 mod hook;
 mod import;
 mod init;
@@ -26,7 +27,9 @@ mod moving;
 mod old;
 mod owners;
 mod progress;
+mod prompt;
 mod pushing;
+mod receiving;
 mod recognise;
 mod restore;
 mod run;
@@ -34,6 +37,7 @@ mod scan;
 mod seal;
 mod set;
 mod settings;
+mod shell_hook;
 mod show;
 mod sync;
 mod trust;
@@ -46,6 +50,7 @@ use crate::exit::Outcome;
 use crate::output;
 use crate::output::short;
 use crate::setting::Setting;
+use agent_vault_core::metadata::Metadata;
 use agent_vault_core::vault::{AccessChange, Telling};
 use agent_vault_core::{AgentName, Error, Owner, Result, Vault};
 
@@ -56,14 +61,22 @@ use std::sync::Arc;
 
 /// Runs the command that was asked for.
 pub fn run(app: &App) -> Outcome {
+    if let Command::ShellHook(args) = &app.command {
+        // Before each prompt of a shell: what it does not need is not looked at.
+        return shell_hook::run(app, args);
+    }
     let setting = Setting::new(app)?;
     match &app.command {
         Command::Init(args) => init::run(&setting, args),
         Command::Set(args) => set::run(&setting, args),
         Command::Get(args) => get::run(setting, args),
-        Command::Run(args) => run::run(&setting, args),
-        Command::Env(args) => env::run(&setting, args),
-        Command::Inject(args) => inject::run(&setting, args),
+        Command::GitCredential(args) => git_credential::run(&setting, args),
+        Command::Run(args) => run::run(setting, args),
+        Command::Env(args) => env::run(setting, args),
+        Command::Inject(args) => inject::run(setting, args),
+        Command::ShellHook(args) => shell_hook::run(app, args),
+        Command::Allow(args) => shell_hook::allow(setting, args),
+        Command::Deny(args) => shell_hook::deny(&setting, args),
         Command::List(args) => list::run(setting, args),
         Command::Show(args) => show::run(setting, args),
         Command::Rm(args) => moving::remove(&setting, args),
@@ -145,6 +158,21 @@ fn tell_change(change: &AccessChange) {
 /// Who reads a secret: `owners only`, or `owners, ci`.
 fn readers(agents: &[AgentName]) -> String {
     if agents.is_empty() { "owners only".to_owned() } else { format!("owners, {}", texts(agents).join(", ")) }
+}
+
+/// What a secret may be used for, where an owner said so.
+fn uses(metadata: &Metadata) -> Option<String> {
+    let (programs, hosts) = (texts(&metadata.programs).join(", "), texts(&metadata.hosts).join(", "));
+    let git = (!hosts.is_empty()).then(|| format!("Git at {hosts}"));
+    if !metadata.use_only {
+        return git.map(|git| format!("for {git}"));
+    }
+    let all: Vec<String> = Some(programs).filter(|programs| !programs.is_empty()).into_iter().chain(git).collect();
+    Some(if all.is_empty() {
+        "use-only, and for nothing".into()
+    } else {
+        format!("use-only: for {}", all.join(", and "))
+    })
 }
 
 /// Names or keys as text.

@@ -5,6 +5,7 @@ use crate::app::Restore;
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::setting::Setting;
+use agent_vault_core::Purpose;
 
 /// Stores a former value anew.
 pub fn run(setting: &Setting, args: &Restore) -> Outcome {
@@ -25,8 +26,11 @@ pub fn run(setting: &Setting, args: &Restore) -> Outcome {
     let name = if was.name == *path { String::new() } else { format!(" (it was {} then)", was.name) };
     output::note(&format!("{path} {done} from {from}{name}, as revision {}", metadata.revision));
     output::note(&format!("  readable by {}", readers(&metadata.authorized_agents)));
+    if let Some(uses) = super::uses(metadata) {
+        output::note(&format!("  {uses}"));
+    }
     if !*dry_run {
-        match vault.get(path, &identities) {
+        match vault.get_for(path, &identities, Purpose::Recognise) {
             Ok(secret) => recognise::told(setting, &vault, path, &secret.value, false),
             Err(error) => recognise::failed(&error),
         }

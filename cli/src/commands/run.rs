@@ -1,5 +1,6 @@
 //! `run`
 
+use super::receiving;
 use crate::app::{Assigned, Run};
 use crate::child::{self, Masking};
 use crate::delivery;
@@ -7,6 +8,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::output;
 use crate::scratch::Scratch;
 use crate::setting::Setting;
+use agent_vault_core::purpose::Program;
 use agent_vault_core::{Error, Result, home};
 use agent_vault_deliver::mask::{self, Patterns};
 use agent_vault_deliver::resolve::Wanted;
@@ -14,9 +16,11 @@ use agent_vault_deliver::{Text, Values, environment};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 /// Resolves everything or nothing, then becomes the program; or runs it, where there is something to do meanwhile.
-pub fn run(setting: &Setting, args: &Run) -> Outcome {
+pub fn run(mut setting: Setting, args: &Run) -> Outcome {
+    setting.context.allow_old = args.delivery.looking.allow_old;
     let variables = environment::variables(&delivery::sources(&args.delivery)?)?;
     let arguments = arguments(&args.command)?;
     let files: Vec<(&Assigned, Kind)> = args
@@ -29,17 +33,33 @@ pub fn run(setting: &Setting, args: &Run) -> Outcome {
         .iter()
         .flat_map(|(file, _)| file.text.references().map(|reference| Wanted { by: file.name.to_string(), reference }));
     let wanted: Vec<Wanted<'_>> = environment::wanted(&variables).chain(of_files).chain(wanted(&arguments)).collect();
+    // Found before anything is read: what a use-only value is read for is this file, and this file is what runs.
+    let program = Program::find(&args.command[0], std::env::var_os("PATH").as_deref()).ok().map(Arc::new);
     let values = match wanted.is_empty() {
         true => Values::default(),
-        false => delivery::values(setting, &args.delivery.reading, wanted)?,
+        false => delivery::values_for(&setting, &args.delivery.looking, wanted, program.clone())?,
     };
+    let receiver = program.filter(|_| !values.use_only.is_empty());
+    if receiver.is_some() && args.no_mask {
+        return Err(receiving::unmasked().into());
+    }
+    if receiver.is_some() {
+        let names = variables.iter().map(|variable| variable.name.as_os_str());
+        receiving::check_names(names.chain(files.iter().map(|(file, _)| OsStr::new(file.name.as_str()))))?;
+    }
     let environment = environment::filled(&variables, &values)?;
     let words = words(&arguments, &values)?;
     let masking = if args.no_mask { None } else { Some(masking(&values, args.mask)?) };
-    let mut command = Command::new(&words[0]);
+    let mut command = match &receiver {
+        Some(program) => receiving::command(program)?,
+        None => Command::new(&words[0]),
+    };
     command.args(&words[1..]).env_remove("AGENT_VAULT_KEY");
     for (name, value) in environment {
         command.env(name, os_string(value.expose())?);
+    }
+    if receiver.is_some() {
+        receiving::clean(&mut command);
     }
     let files = Files::write(files, &values, &mut command)?;
     output::finish();
@@ -167,6 +187,9 @@ fn words(arguments: &[Text], values: &Values) -> Result<Vec<OsString>> {
     for (at, text) in arguments.iter().enumerate() {
         let word = text.fill(|reference| values.of(reference));
         for reference in text.references() {
+            if values.use_only.contains(reference) {
+                return Err(receiving::in_argument(at, reference));
+            }
             output::warn(&format!(
                 "argument {at} holds the value of {reference}: everybody on this machine can see the arguments of programs"
             ));

@@ -3,6 +3,7 @@
 use crate::app::{Open, Reseal, Seal};
 use crate::exit::{Code, Outcome};
 use crate::output::{self, count};
+use crate::replacing::Prepared;
 use crate::setting::{Setting, tell};
 use crate::terminal::Terminal;
 use agent_vault_core::error::printable;
@@ -12,8 +13,8 @@ use agent_vault_core::{Error, Identities, Result, SecretBytes, Vault, home};
 use agent_vault_deliver::seal;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal, Read, Write};
+use std::fs::File;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 /// The most bytes that a file with sealed values may have.
@@ -111,7 +112,8 @@ struct Plan {
     changed: usize,
 }
 
-/// Seals what stands in files anew for those who may read it now: first all of it, then the files are replaced.
+/// Seals what stands in files anew for those who may read it now: first all of it, then every new file is written beside
+/// the old one, and only when all are there do they take their places.
 pub fn reseal(setting: &Setting, args: &Reseal) -> Outcome {
     let identities = setting.identities()?;
     let vault = setting.vault(Some(&identities))?;
@@ -120,9 +122,9 @@ pub fn reseal(setting: &Setting, args: &Reseal) -> Outcome {
     tell(&vault);
     let plans = plans?;
     if !args.dry_run {
-        for plan in plans.iter().filter(|plan| plan.changed > 0) {
-            replace(&plan.file, &plan.text).map_err(Error::io("replace", &plan.file))?;
-        }
+        let changed = plans.iter().filter(|plan| plan.changed > 0);
+        let prepared = changed.map(|plan| Prepared::new(&plan.file, &plan.text)).collect::<Result<Vec<_>>>()?;
+        prepared.into_iter().try_for_each(Prepared::put)?;
     }
     if args.json.json {
         let files: Vec<_> = plans
@@ -169,24 +171,4 @@ fn plan(vault: &Vault, identities: &Identities, file: &Path, lost: &mut BTreeSet
     }
     let changed = replacements.len();
     Ok(Plan { file: file.to_path_buf(), text: seal::replaced(&text, &replacements), values, changed })
-}
-
-/// Puts a text in a file's place, with the same rights; through links, for the name stays what it was.
-fn replace(file: &Path, text: &[u8]) -> std::io::Result<()> {
-    let file = file.canonicalize()?;
-    let mut name = file.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".new-{:016x}", rand::random::<u64>()));
-    let temporary = file.with_file_name(name);
-    let write = || {
-        let mut new = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        new.set_permissions(file.metadata()?.permissions())?;
-        new.write_all(text)?;
-        new.sync_all()?;
-        std::fs::rename(&temporary, &file)
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
 }

@@ -7,10 +7,12 @@ use crate::output;
 use crate::setting::Setting;
 use crate::terminal::Terminal;
 use agent_vault_core::metadata::Metadata;
+use agent_vault_core::purpose::{Host, Program, ProgramPath};
 use agent_vault_core::vault::{SetOutcome, SetRequest};
 use agent_vault_core::{AgentName, Error, Result, SecretBytes, Timestamp, Vault};
 use rand::Rng;
 use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
 
 /// More than any vault takes: reading stops there.
 const MAX_READ: u64 = (16 << 20) + 1;
@@ -31,12 +33,15 @@ pub fn run(setting: &Setting, args: &Set) -> Outcome {
         agents: args.agents.as_deref().map(agents).transpose()?,
         expires: args.expires.as_deref().map(|text| expiry(text, (setting.context.clock)())).transpose()?,
         description: args.description.as_ref().map(|text| Some(text.clone()).filter(|text| !text.is_empty())),
+        use_only: args.use_only.then_some(true).or(args.no_use_only.then_some(false)),
+        programs: args.programs.as_deref().map(programs).transpose()?,
+        hosts: args.hosts.as_deref().map(hosts).transpose()?,
         ..SetRequest::default()
     };
     let kept = request.value.is_none();
     let outcome = owner.set(&args.path, request, args.dry_run);
     crate::setting::tell(&vault);
-    tell(&outcome?, kept, args.dry_run);
+    tell(&outcome?, kept, args.use_only, args.dry_run);
     if let Some(value) = remembered {
         recognise::told(setting, &vault, &args.path, &value, args.dry_run);
     }
@@ -155,13 +160,37 @@ fn agents(text: &str) -> Result<Vec<AgentName>> {
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(AgentName::parse).collect()
 }
 
+/// `gh,/usr/bin/curl`: a name is looked up on the owner's own PATH, here and now, and what is found there is signed. Where
+/// the value is used nobody's PATH decides.
+fn programs(named: &[PathBuf]) -> Result<Vec<ProgramPath>> {
+    let found = |named: &PathBuf| -> Result<ProgramPath> {
+        let search = std::env::var_os("PATH");
+        let program = Program::find(named.as_os_str(), search.as_deref());
+        if named.as_os_str().as_encoded_bytes().contains(&b'/') {
+            let listed: ProgramPath = named.to_string_lossy().parse()?;
+            // It may be there on other machines only; what it leads to here must be fit, too.
+            if let Ok(program) = program {
+                program.path().to_string_lossy().parse::<ProgramPath>()?;
+            }
+            return Ok(listed);
+        }
+        program?.path().to_string_lossy().parse()
+    };
+    named.iter().map(found).collect()
+}
+
+/// `github.com,git.example.org:8443`
+fn hosts(text: &str) -> Result<Vec<Host>> {
+    text.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::parse).collect()
+}
+
 /// A date, a span, or `never`.
 fn expiry(text: &str, now: Timestamp) -> Result<Option<Timestamp>> {
     if text == "never" { Ok(None) } else { Timestamp::parse_expiry(text, now).map(Some) }
 }
 
 /// Says what was done, and to whom it is readable.
-fn tell(outcome: &SetOutcome, kept: bool, dry_run: bool) {
+fn tell(outcome: &SetOutcome, kept: bool, use_only: bool, dry_run: bool) {
     let SetOutcome { created, metadata, gains, loses, commit } = outcome;
     let Metadata { name, revision, authorized_agents, .. } = metadata;
     let done = match (dry_run, created, commit.is_some()) {
@@ -174,9 +203,17 @@ fn tell(outcome: &SetOutcome, kept: bool, dry_run: bool) {
     let what = if kept { " (value kept)" } else { "" };
     output::note(&format!("{done} {name}{what}, revision {revision}, group {}", metadata.group));
     output::note(&format!("  readable by {}", readers(authorized_agents)));
+    if let Some(uses) = super::uses(metadata) {
+        output::note(&format!("  {uses}"));
+    }
     if !*created {
         gains.iter().for_each(|key| output::note(&format!("  + {key}")));
         loses.iter().for_each(|key| output::note(&format!("  - {key}")));
+    }
+    if kept && metadata.use_only && use_only && !dry_run {
+        output::note(
+            "  the value was kept: history shows it to whoever could read it before. A new one is use-only from its beginning",
+        );
     }
     if kept && !loses.is_empty() && !dry_run {
         output::warn(&format!(

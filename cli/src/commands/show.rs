@@ -39,6 +39,9 @@ pub fn run(mut setting: Setting, args: &Show) -> Outcome {
     if !metadata.agents.is_empty() {
         line("explicitly", texts(&metadata.agents).join(", "), Style::Plain);
     }
+    if let Some(uses) = super::uses(&metadata) {
+        line("use", uses, Style::Plain);
+    }
     line("created", metadata.created.to_string(), Style::Plain);
     line("rotated", metadata.rotated.to_string(), Style::Plain);
     if let Some(expires) = metadata.expires {

@@ -15,6 +15,7 @@ impl Error {
             Error::NotFound { what: "secret", .. } => "secret-not-found",
             Error::NotFound { .. } => "not-found",
             Error::NotAuthorized { .. } => "not-authorized",
+            Error::Withheld { .. } => "withheld",
             Error::NotOwner { .. } => "not-owner",
             Error::Tampered { .. } => "tampered",
             Error::Rollback { .. } | Error::WentBack { .. } => "rollback",
@@ -52,6 +53,7 @@ impl Error {
             | Error::NotFound { name, .. }
             | Error::NotText { name }
             | Error::NotAuthorized { name, .. }
+            | Error::Withheld { name, .. }
             | Error::Exists { name, .. }
             | Error::KeyUnusable { origin: name, .. }
             | Error::Locked { origin: name, .. }

@@ -63,6 +63,9 @@ pub enum Event {
     /// A secret's description was changed.
     #[serde(rename = "description-changed")]
     Description { secret: String, revision: u64 },
+    /// What a secret may be used for was changed.
+    #[serde(rename = "use-changed")]
+    Use { secret: String, revision: u64, use_only: bool, programs: Vec<String>, hosts: Vec<String> },
     /// A secret got another group.
     #[serde(rename = "group-changed")]
     Group { secret: String, revision: u64, from: String, to: String },
@@ -131,10 +134,18 @@ fn changes(secret: String, old: &Metadata, new: &Metadata, roots: &[&Root]) -> V
     if old.description != new.description {
         events.push(Event::Description { secret: secret.clone(), revision });
     }
+    if bounds(old) != bounds(new) {
+        let (programs, hosts) = (texts(&new.programs), texts(&new.hosts));
+        events.push(Event::Use { secret: secret.clone(), revision, use_only: new.use_only, programs, hosts });
+    }
     if events.is_empty() {
         events.push(Event::Resigned { subject: secret });
     }
     events
+}
+
+fn bounds(metadata: &Metadata) -> (bool, &[crate::purpose::ProgramPath], &[crate::purpose::Host]) {
+    (metadata.use_only, &metadata.programs, &metadata.hosts)
 }
 
 /// What an owner's key is called in these roots, or where it is told as exposed.

@@ -1,6 +1,6 @@
 //! One secret that both sides have, or that one has and the other does not.
 
-use super::{Side, parents};
+use super::{Side, bounds, parents};
 use crate::digest::{Digest, KeyId};
 use crate::history::document::{Doc, Record, same_value};
 use crate::metadata::{Exposure, Metadata, Tombstone};
@@ -110,7 +110,11 @@ fn weave(
         false => (Side::Theirs, theirs.0, ours.0),
     };
     let olds: Vec<&Metadata> = bases.iter().flatten().filter_map(|base| base.metadata()).collect();
+    let (use_only, programs, hosts) = bounds::merge(&olds, first, second, same);
     let mut woven = Metadata {
+        use_only,
+        programs,
+        hosts,
         group: field(&olds, first, second, |meta| &meta.group),
         expires: field(&olds, first, second, |meta| &meta.expires),
         description: field(&olds, first, second, |meta| &meta.description),

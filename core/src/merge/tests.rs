@@ -375,10 +375,10 @@ fn a9_what_one_side_moved_does_not_forget_who_was_given_it_on_the_other() {
         moves.add(&[Some(&base)], [Some(&gone), Some(&given)]);
         moves.add(&[None], [Some(moved), None]);
         let live: Vec<Metadata> = [of(moved)].into_iter().chain(others.iter().cloned()).collect();
-        moves.exposed(live.iter(), |_| None)
+        moves.carried(live.iter(), |_| None)
     };
     let found = exposed(&moved, &[]);
-    let keys: Vec<String> = found[&path("b/b")].iter().map(|exposure| exposure.key.to_string()).collect();
+    let keys: Vec<String> = found[&path("b/b")].exposed_to.iter().map(|exposure| exposure.key.to_string()).collect();
     assert_eq!(keys, ["cccccccccccccccc"]);
     // Where the old name stays, and where the new one only looks alike because it was made in the same second, nobody is.
     assert!(exposed(&moved, &[of(&given)]).is_empty());

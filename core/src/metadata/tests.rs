@@ -20,6 +20,7 @@ prop_compose! {
         description in prop::option::of("[ -~äöü€]{0,60}"),
         agents in prop::collection::vec("[a-z0-9]{1,10}", 0..4),
         digests in prop::collection::vec(any::<[u8; 32]>(), 1..4),
+        bounds in (any::<bool>(), prop::collection::btree_set("/[a-f0-9]{4,9}q", 0..4), prop::collection::btree_set("[a-z0-9]{1,9}(:8[0-9]{3})?", 0..4)),
     ) -> Option<Metadata> {
         let name = SecretPath::parse(&segments.join("/")).ok()?;
         let agents: Vec<AgentName> = agents.iter().filter_map(|agent| AgentName::parse(agent).ok()).collect();
@@ -40,6 +41,10 @@ prop_compose! {
         metadata.authorized_agents = agents;
         metadata.parents = digests.iter().map(|digest| Digest(*digest)).collect();
         metadata.digest = Digest(digests[0]);
+        metadata.use_only = bounds.0;
+        let programs = bounds.1.iter().filter(|_| bounds.0);
+        metadata.programs = purpose::sorted(programs.filter_map(|path| path.parse().ok()).collect());
+        metadata.hosts = purpose::sorted(bounds.2.iter().filter_map(|host| host.parse().ok()).collect());
         Some(metadata)
     }
 }
@@ -173,6 +178,49 @@ fn a8_appended_hidden_and_repeated_fields_are_refused() {
     }
     let crlf = Metadata::parse(text.replace('\n', "\r\n").as_bytes(), vault(), &name).unwrap_err();
     assert!(crlf.contains("line endings changed by Git"), "{crlf}");
+}
+
+#[test]
+fn what_a_secret_may_be_used_for_has_one_rendering_and_nothing_where_there_is_nothing_to_say() {
+    let mut plain = Metadata::new(Draft {
+        vault: vault(),
+        name: "a/b".parse().unwrap(),
+        group: "a".parse().unwrap(),
+        created: Timestamp::from_unix(0).unwrap(),
+        rotated: Timestamp::from_unix(0).unwrap(),
+        expires: None,
+        description: None,
+        agents: vec![],
+    });
+    (plain.revision, plain.value_revision, plain.recipients) = (1, 1, vec![KeyId::of("x")]);
+    let with = |bounds: &str| plain.render().replace("authorized_agents:", &format!("{bounds}authorized_agents:"));
+    let parse = |bounds: &str| Metadata::parse(with(bounds).as_bytes(), vault(), &"a/b".parse().unwrap());
+    for bounds in [
+        "",
+        "use_only: true\n",
+        "use_only: true\nprograms: [\"/usr/bin/curl\", \"/usr/bin/gh\"]\nhosts: [github.com, \"localhost:8080\"]\n",
+        "hosts: [github.com/acme]\n",
+    ] {
+        assert_eq!(parse(bounds).expect(bounds).render(), with(bounds));
+    }
+    for bounds in [
+        "use_only: false\n",
+        "programs: [\"/usr/bin/gh\"]\n",
+        "use_only: true\nprograms: []\n",
+        "hosts: []\n",
+        "use_only: true\nprograms: [gh]\n",
+        "use_only: true\nprograms: [\"/bin/sh\"]\n",
+        "use_only: true\nprograms: [\"/usr/bin/gh\", \"/usr/bin/curl\"]\n",
+        "use_only: true\nprograms: [\"/usr/bin/gh\", \"/usr/bin/gh\"]\n",
+        "programs: [\"/usr/bin/gh\"]\nuse_only: true\n",
+        "hosts: [\"*.example.org\"]\n",
+        "hosts: [b.org, a.org]\n",
+    ] {
+        assert!(parse(bounds).is_err(), "accepted {bounds}");
+    }
+    let many: Vec<String> = (100..100 + purpose::MAX_ENTRIES + 1).map(|number| format!("h{number}")).collect();
+    assert!(parse(&format!("hosts: [{}]\n", many[1..].join(", "))).is_ok());
+    assert!(parse(&format!("hosts: [{}]\n", many.join(", "))).is_err());
 }
 
 #[test]

@@ -50,9 +50,9 @@ impl World {
             Now::Live(live) => Some(&live.fact),
             _ => None,
         });
-        for (path, exposed_to) in moves.exposed(live, owner_name) {
+        for (path, fact) in moves.carried(live, owner_name) {
             if let Some(Now::Live(live)) = all.get_mut(&path) {
-                live.fact.exposed_to = exposed_to;
+                live.fact = fact;
             }
         }
         let renamed = self.rename(&sides, &mut all, &mut remarks);

@@ -31,6 +31,12 @@ pub struct Row {
     pub expires: Option<i64>,
     /// One line for people.
     pub description: Option<String>,
+    /// Whether the value is handed over and never shown.
+    pub use_only: bool,
+    /// The programs that a use-only value is handed to.
+    pub programs: Vec<String>,
+    /// The hosts that Git may send it to.
+    pub hosts: Vec<String>,
     /// The agents that can read it.
     pub authorized_agents: Vec<String>,
     /// The agents that may read it beyond its group.
@@ -53,6 +59,9 @@ impl Row {
             rotated: metadata.rotated.unix(),
             expires: metadata.expires.map(|time| time.unix()),
             description: metadata.description.clone(),
+            use_only: metadata.use_only,
+            programs: metadata.programs.iter().map(ToString::to_string).collect(),
+            hosts: metadata.hosts.iter().map(ToString::to_string).collect(),
             authorized_agents: texts(&metadata.authorized_agents),
             agents: texts(&metadata.agents),
             revision: metadata.revision,

@@ -1,12 +1,12 @@
 //! An owner who unlocked the signing key: every writing call goes through one.
 
-use super::Vault;
 use super::recorded::Act;
+use super::{Secret, Vault};
 use crate::error::{Error, Result};
 use crate::escrow;
 use crate::identity::Identities;
 use crate::layout;
-use crate::name::OwnerName;
+use crate::name::{OwnerName, SecretPath};
 use crate::root::{self, Proof};
 use crate::signing::SigningKey;
 
@@ -64,6 +64,15 @@ impl<'v> Owner<'v> {
     /// The vault.
     pub fn vault(&self) -> &'v Vault {
         self.vault
+    }
+
+    /// Reads one secret to show it, use-only or not. Recorded as such.
+    ///
+    /// # Errors
+    /// As [`Vault::get`], but for [`Error::Withheld`].
+    pub fn reveal(&self, path: &SecretPath) -> Result<Secret> {
+        let read = || self.vault.decrypted(path, self.identities, |_| Ok(()));
+        self.vault.read(Act::on("reveal", path), |_| Some(self.actor()), read)
     }
 
     /// The owner's name.

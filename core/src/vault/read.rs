@@ -10,6 +10,7 @@ use crate::layout::{self, Part, limit};
 use crate::manifest::Manifest;
 use crate::metadata::{self, Metadata, Tombstone};
 use crate::name::{SecretPath, nearest};
+use crate::purpose::Purpose;
 use crate::repo::Repo;
 use crate::roots;
 use crate::secret::SecretBytes;
@@ -67,16 +68,39 @@ impl Vault {
     /// Reads one secret: verifies its metadata under the pinned root, checks the ciphertext's digest and that nothing
     /// newer was seen here, and only then decrypts. Takes no lock and reads no manifest. Recorded, however it ends.
     ///
+    /// For [`Purpose::Show`]: a use-only secret is refused.
+    ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Tampered`], [`Error::Rollback`] or [`Error::Diverged`], naming the file;
+    /// [`Error::NotFound`]; [`Error::Withheld`]; [`Error::Tampered`], [`Error::Rollback`] or [`Error::Diverged`], naming the file;
     /// [`Error::NotAuthorized`] when no identity is among the recipients; [`Error::Unrecorded`]; [`Error::Corrupt`] for
     /// anything else.
     pub fn get(&self, path: &SecretPath, identities: &Identities) -> Result<Secret> {
-        let who = |secret: Option<&Secret>| Some(self.reader(identities, secret.map(|secret| &*secret.metadata)));
-        self.read(Act::on("get", path), who, || self.decrypted(path, identities))
+        self.get_for(path, identities, Purpose::Show)
     }
 
-    fn decrypted(&self, path: &SecretPath, identities: &Identities) -> Result<Secret> {
+    /// Reads one secret for a purpose, as [`Vault::get`] does. What its owner did not sign it for is refused before
+    /// anything is decrypted.
+    ///
+    /// # Errors
+    /// As [`Vault::get`].
+    pub fn get_for(&self, path: &SecretPath, identities: &Identities, purpose: Purpose<'_>) -> Result<Secret> {
+        let who = |secret: Option<&Secret>| Some(self.reader(identities, secret.map(|secret| &*secret.metadata)));
+        let (operation, subject) = purpose.record();
+        let act = Act::on(operation, path);
+        let act = match subject {
+            Some(subject) => act.with(subject),
+            None => act,
+        };
+        self.read(act, who, || self.decrypted(path, identities, |metadata| purpose.check(metadata)))
+    }
+
+    /// Reads one secret, if `allowed` allows it.
+    pub(super) fn decrypted(
+        &self,
+        path: &SecretPath,
+        identities: &Identities,
+        allowed: impl FnOnce(&Metadata) -> Result<()>,
+    ) -> Result<Secret> {
         let pair = self.under_root(|trusted| {
             self.newest(|| {
                 let pair = self.pair(path, trusted)?;
@@ -89,6 +113,7 @@ impl Vault {
             })
         });
         let pair = self.or_elsewhere(path, pair)?;
+        allowed(&pair.metadata)?;
         let enc = || self.folder.path(&layout::secret(path, Part::Enc));
         let value = crypto::decrypt(identities, &pair.ciphertext, &pair.metadata.recipients)
             .map_err(|failure| failure.of_secret(path, identities, enc))?;

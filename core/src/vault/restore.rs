@@ -65,7 +65,8 @@ struct Found {
 impl Owner<'_> {
     /// Stores a former value of a secret as a new one, for those who may read the secret today. The keys that could read
     /// this value at any time and may not now are in its `exposed_to`. A removed secret is made again, with group,
-    /// agents, expiry and description of then.
+    /// agents, expiry, description and use of then. A value that was use-only then stays so, whatever the one that it
+    /// replaces may be used for.
     ///
     /// A document counts when it verifies under a root of this vault's chain. Under a root that is no longer in force it
     /// must also lie in HEAD's history, and that be proven: its owners' keys may be in other hands now. Of a commit under
@@ -100,6 +101,11 @@ impl Owner<'_> {
             }
             let knew = self.readers_of(&past, repo, &found, &value, &traced)?;
             let request = match current {
+                Some(current) if found.metadata.use_only && !current.use_only => SetRequest {
+                    use_only: Some(true),
+                    programs: Some(found.metadata.programs.clone()),
+                    ..SetRequest::default()
+                },
                 Some(_) => SetRequest::default(),
                 None => session.request_of(&found.metadata),
             };
@@ -272,6 +278,9 @@ impl Session<'_> {
             agents: Some(agents.cloned().collect()),
             expires: metadata.expires.map(Some),
             description: metadata.description.clone().map(Some),
+            use_only: Some(metadata.use_only),
+            programs: Some(metadata.programs.clone()),
+            hosts: Some(metadata.hosts.clone()),
             ..SetRequest::default()
         }
     }

@@ -10,6 +10,7 @@ use crate::layout;
 use crate::metadata::{Draft, Exposure, Metadata, check_description};
 use crate::name::{AgentName, GroupName, SecretPath, nearest};
 use crate::policy::{self, Policy, Subject};
+use crate::purpose::{self, Host, ProgramPath};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use rayon::prelude::*;
@@ -29,6 +30,12 @@ pub struct SetRequest {
     pub expires: Option<Option<Timestamp>>,
     /// One line for people; `Some(None)` clears it.
     pub description: Option<Option<String>>,
+    /// Whether it is handed over and never shown. `Some(false)` lifts it, and clears the programs.
+    pub use_only: Option<bool>,
+    /// The programs that a use-only value is handed to; replaces the list.
+    pub programs: Option<Vec<ProgramPath>>,
+    /// The hosts that Git may send it to; replaces the list.
+    pub hosts: Option<Vec<Host>>,
     /// The revision that is to be replaced, 0 for a secret that is not there; without one, whatever is there.
     pub expect: Option<u64>,
 }
@@ -92,6 +99,31 @@ impl SetRequest {
             message: format!("the description {reason}"),
             hint: "give one line of plain text".into(),
         })
+    }
+
+    /// Puts what the value may be used for into the metadata. Without a word about it, it stays.
+    fn bind(&mut self, next: &mut Metadata) -> Result<()> {
+        let (use_only, programs, hosts) = (self.use_only.take(), self.programs.take(), self.hosts.take());
+        let asked = use_only.is_some() || programs.is_some() || hosts.is_some();
+        next.use_only = use_only.unwrap_or(next.use_only);
+        if let Some(hosts) = hosts {
+            next.hosts = purpose::sorted(hosts);
+        }
+        match programs {
+            Some(programs) => next.programs = purpose::sorted(programs),
+            None if !next.use_only => next.programs = Vec::new(),
+            None => {}
+        }
+        let wrong = |message: String, hint: &str| Error::Usage { message, hint: hint.into() };
+        let checked = purpose::check_lists(next.use_only, &next.programs, &next.hosts);
+        checked.map_err(|reason| wrong(format!("{} {reason}", next.name), "programs go with --use-only"))?;
+        if asked && next.use_only && next.programs.is_empty() && next.hosts.is_empty() {
+            return Err(wrong(
+                format!("{} would be of no use: it is use-only, and for no program and no host", next.name),
+                "name them: --programs gh,/usr/bin/curl, or --hosts github.com",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -272,7 +304,7 @@ impl Session<'_> {
         let found = self.metadata(path)?;
         check_expected(path, request.expect, found.as_ref().map_or(0, |(current, _)| current.revision))?;
         match found {
-            Some((current, digest)) => Ok(self.change(policy, current, digest, request)),
+            Some((current, digest)) => self.change(policy, current, digest, request),
             None => {
                 let decision = self.create(policy, path, request)?;
                 spellings.add(path)?;
@@ -282,8 +314,8 @@ impl Session<'_> {
     }
 
     /// The first revision of a secret (or the first after its removal).
-    fn create(&self, policy: &Policy<'_>, path: &SecretPath, request: SetRequest) -> Result<Decision> {
-        let Some(value) = request.value else {
+    fn create(&self, policy: &Policy<'_>, path: &SecretPath, mut request: SetRequest) -> Result<Decision> {
+        let Some(value) = request.value.take() else {
             return Err(Error::NotFound {
                 what: "secret",
                 name: path.to_string(),
@@ -294,13 +326,14 @@ impl Session<'_> {
         let mut next = Metadata::new(Draft {
             vault: self.vault.id,
             name: path.clone(),
-            group: request.group.unwrap_or_else(|| path.default_group()),
+            group: request.group.take().unwrap_or_else(|| path.default_group()),
             created: now,
             rotated: now,
             expires: request.expires.flatten(),
-            description: request.description.flatten(),
-            agents: sorted(request.agents.unwrap_or_default()),
+            description: request.description.take().flatten(),
+            agents: sorted(request.agents.take().unwrap_or_default()),
         });
+        request.bind(&mut next)?;
         let (parents, revision) = self.numbers_after(path)?;
         (next.parents, next.revision, next.value_revision) = (parents, revision + 1, revision + 1);
         self.delete(&layout::secret(path, layout::Part::Gone))?;
@@ -311,21 +344,28 @@ impl Session<'_> {
     }
 
     /// The next revision of a secret.
-    fn change(&self, policy: &Policy<'_>, current: Metadata, digest: Digest, request: SetRequest) -> Decision {
+    fn change(
+        &self,
+        policy: &Policy<'_>,
+        current: Metadata,
+        digest: Digest,
+        mut request: SetRequest,
+    ) -> Result<Decision> {
         let subject = Subject {
-            group: request.group.unwrap_or_else(|| current.group.clone()),
-            agents: request.agents.map_or_else(|| current.agents.clone(), sorted),
+            group: request.group.take().unwrap_or_else(|| current.group.clone()),
+            agents: request.agents.take().map_or_else(|| current.agents.clone(), sorted),
             fact: current.clone(),
         };
         let (group, agents) = (subject.group.clone(), subject.agents.clone());
         let step = policy::plan(policy, [subject]).pop();
         let mut next = Metadata {
             expires: request.expires.unwrap_or(current.expires),
-            description: request.description.unwrap_or_else(|| current.description.clone()),
+            description: request.description.take().unwrap_or_else(|| current.description.clone()),
             group,
             agents,
             ..current.clone()
         };
+        request.bind(&mut next)?;
         let content = match (request.value, &step) {
             (Some(value), _) => {
                 (next.value_revision, next.rotated, next.exposed_to) =
@@ -343,7 +383,7 @@ impl Session<'_> {
             (next.revision, next.parents) = (current.revision + 1, vec![digest]);
         }
         let (gains, loses) = step.map_or_else(Default::default, |step| (texts(&step.gains), texts(&step.loses)));
-        Decision { created: false, next, content, gains, loses }
+        Ok(Decision { created: false, next, content, gains, loses })
     }
 
     /// The parents and the last revision that a new secret continues from: its tombstone's, or none.

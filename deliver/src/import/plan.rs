@@ -3,7 +3,7 @@
 use super::names::{Named, Refusal};
 use agent_vault_core::metadata::Metadata;
 use agent_vault_core::vault::{Progress, SetOutcome, SetRequest};
-use agent_vault_core::{Error, GroupName, Identities, Owner, Result, SecretBytes, SecretPath, Vault};
+use agent_vault_core::{Error, GroupName, Identities, Owner, Purpose, Result, SecretBytes, SecretPath, Vault};
 use rayon::prelude::*;
 
 /// What becomes of a secret that is there with another value.
@@ -166,7 +166,8 @@ fn compare(
     existing: Existing,
 ) -> Result<Action> {
     let path = current.name.clone();
-    let secret = vault.get(&path, identities)?;
+    // Only whether it is another value is told.
+    let secret = vault.get_for(&path, identities, Purpose::Recognise)?;
     if secret.value.expose() == value.expose() {
         return Ok(Action::Unchanged(path));
     }

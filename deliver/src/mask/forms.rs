@@ -12,7 +12,29 @@ pub(super) const LONGEST: usize = 16 << 10;
 const COLUMNS: [usize; 3] = [76, 64, 60];
 
 /// Patterns, without doubles. They are not wiped: the automaton that is made of them is not either.
-pub(super) type Patterns = BTreeSet<Vec<u8>>;
+#[derive(Default)]
+pub(super) struct Patterns {
+    all: BTreeSet<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Patterns {
+    fn insert(&mut self, pattern: Vec<u8>) {
+        let length = pattern.len();
+        if self.all.insert(pattern) {
+            self.bytes += length;
+        }
+    }
+
+    /// How many bytes they have together.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Vec<u8>> {
+        self.all.into_iter().collect()
+    }
+}
 
 /// Adds every form of a value that is long enough to be told from other text. Whether the value itself is.
 pub(super) fn add(value: &[u8], patterns: &mut Patterns) -> bool {

@@ -1,3 +1,4 @@
+use super::law::{naive, streamed};
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,47 +11,6 @@ fn secret(text: &[u8]) -> SecretBytes {
 fn patterns(values: &[&[u8]]) -> Patterns {
     let values: Vec<SecretBytes> = values.iter().map(|value| secret(value)).collect();
     Patterns::of(&values).unwrap().0
-}
-
-/// The stream's output when it is cut after so many bytes each time.
-fn streamed(patterns: &Patterns, text: &[u8], cuts: &[usize]) -> Vec<u8> {
-    let (mut masker, mut out, mut rest) = (Masker::new(patterns), Vec::new(), text);
-    for cut in cuts.iter().cycle().copied() {
-        let (chunk, after) = rest.split_at(cut.min(rest.len()));
-        masker.push(chunk, &mut out);
-        rest = after;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    masker.flush(&mut out);
-    assert_eq!(masker.patience(), None);
-    out
-}
-
-/// The same with the whole text at hand: every place of every pattern is looked for, and what overlaps is joined.
-fn naive(patterns: &[Vec<u8>], text: &[u8]) -> Vec<u8> {
-    let mut found: Vec<(usize, usize)> = Vec::new();
-    for pattern in patterns {
-        let at = text.windows(pattern.len()).enumerate().filter(|(_, window)| window == pattern);
-        found.extend(at.map(|(at, _)| (at, at + pattern.len())));
-    }
-    found.sort_unstable();
-    let mut joined: Vec<(usize, usize)> = Vec::new();
-    for (start, end) in found {
-        match joined.last_mut().filter(|last| last.1 > start) {
-            Some(last) => last.1 = last.1.max(end),
-            None => joined.push((start, end)),
-        }
-    }
-    let (mut out, mut at) = (Vec::new(), 0);
-    for (start, end) in joined {
-        out.extend_from_slice(&text[at..start]);
-        out.extend_from_slice(MASK);
-        at = end;
-    }
-    out.extend_from_slice(&text[at..]);
-    out
 }
 
 fn machine(patterns: &[Vec<u8>]) -> Patterns {
@@ -75,9 +35,9 @@ proptest! {
         cuts in prop::collection::vec(1usize..40, 1..6),
     ) {
         let value = [b"x", &value[..], b"y"].concat();
-        let mut list = forms::Patterns::new();
+        let mut list = forms::Patterns::default();
         forms::add(&value, &mut list);
-        let list: Vec<Vec<u8>> = list.into_iter().collect();
+        let list = list.into_vec();
         let found = patterns(&[&value]);
         for form in &list {
             let text = [&around[0][..], form, b" ", form, &around[1][..]].concat();

@@ -82,12 +82,23 @@ class SecretMetadata:
     @property
     def exposed_to(self) -> list[str]:
         """Keys that could read the value and no longer may: rotation is due until it changes."""
+    @property
+    def use_only(self) -> bool:
+        """Whether its owner bound the value to programs or hosts: `get` refuses it, whatever the key."""
+    @property
+    def programs(self) -> list[str]:
+        """The programs that a use-only value is handed to."""
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that Git may send it to."""
 
 _Facts = tuple[str, str, int, int, int | None, str | None]
 _Readers = tuple[list[str], list[str], int, int, list[str]]
+_Purpose = tuple[bool, list[str], list[str]]
+_Purpose = tuple[bool, list[str], list[str]]
 _Change = tuple[str | None, list[tuple[str, list[str]]], list[tuple[str, list[str]]]]
 
-def restore_metadata(facts: _Facts, readers: _Readers) -> SecretMetadata:
+def restore_metadata(facts: _Facts, readers: _Readers, purpose: _Purpose) -> SecretMetadata:
     """Makes what was pickled."""
 
 def before_fork() -> None:

@@ -11,6 +11,7 @@
 //! | `more DIR HOME SECRETS COMMITS` | sets the first secrets of such a vault, in so many commits | nothing |
 //! | `read RECIPIENTS` | medians of one secret's read | `plain` the age crate's plain calls; `decrypt` one bare decryption, hinted; `verify` one signature; `first` and `again` the vault's own `get` on a new handle and repeated on it |
 //! | `record SEGMENTS` | a line of the log, and a log of so many segments | `begin` the first line of a process, `append` a further one; `show` and `prove` the whole log |
+//! | `encrypt SECRETS RECIPIENTS` | encrypts so many on all cores, in memory | `encrypt` |
 //! | `reencrypt SECRETS RECIPIENTS` | decrypts and encrypts so many on all cores, in memory | `reencrypt` |
 //!
 //! Where the example is not there, its rows are left out and vaults are made by the program itself.
@@ -135,16 +136,28 @@ impl InProcess {
         fixture::run(&mut command)
     }
 
+    /// How long so many secrets take to encrypt, on all cores and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// When the example fails or does not print it.
+    pub fn encrypt(&self, secrets: usize, recipients: usize) -> Result<Duration, Failure> {
+        self.bare("encrypt", secrets, recipients)
+    }
+
     /// How long so many secrets take to decrypt and encrypt, on all cores and nothing else.
     ///
     /// # Errors
     ///
     /// When the example fails or does not print it.
     pub fn reencrypt(&self, secrets: usize, recipients: usize) -> Result<Duration, Failure> {
+        self.bare("reencrypt", secrets, recipients)
+    }
+
+    fn bare(&self, what: &str, secrets: usize, recipients: usize) -> Result<Duration, Failure> {
         let mut command = Command::new(&self.program);
-        command.arg("reencrypt");
-        command.args([secrets, recipients].map(|n| n.to_string()));
-        Times::of(&mut command)?.get("reencrypt")
+        command.arg(what).args([secrets, recipients].map(|n| n.to_string()));
+        Times::of(&mut command)?.get(what)
     }
 
     /// What a line of the log costs, and a log of so many segments.

@@ -1,5 +1,6 @@
 //! The arguments of commands that hand secrets to programs.
 
+use super::Looking;
 use agent_vault_core::{Error, Result};
 use agent_vault_deliver::dotenv::Profile;
 use agent_vault_deliver::{Name, Text};
@@ -24,18 +25,7 @@ pub struct Delivery {
     pub only: Vec<Name>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub reading: Reading,
-}
-
-/// How vaults are read.
-#[derive(Args)]
-pub struct Reading {
-    /// Look at the remote first, and fail when it cannot be reached
-    #[arg(long, conflicts_with = "offline")]
-    pub fresh: bool,
-    /// Do not look at the remote
-    #[arg(long)]
-    pub offline: bool,
+    pub looking: Looking,
 }
 
 /// `run`
@@ -103,7 +93,7 @@ pub struct Inject {
     pub force: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub reading: Reading,
+    pub looking: Looking,
 }
 
 /// `VAR=PATH`
@@ -128,6 +118,13 @@ impl std::str::FromStr for Assigned {
     }
 }
 
-fn profile(name: &str) -> Result<Profile, &'static str> {
+pub(super) fn profile(name: &str) -> Result<Profile, &'static str> {
     name.parse()
+}
+
+/// `git-credential`
+#[derive(Args)]
+pub struct GitCredential {
+    /// What Git wants: get, store or erase
+    pub operation: String,
 }

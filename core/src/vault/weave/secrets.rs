@@ -82,7 +82,7 @@ impl Weaver<'_> {
             all.insert(path.clone(), now);
         }
         self.untouched(repo, &called, &changes, &mut all)?;
-        self.expose(&moves, &mut all);
+        self.carry(&moves, &mut all);
         self.rename(repo, &mut all, &changes, &mut remarks)?;
         let (files, reencrypted) = self.write(policy, all, &changes, progress)?;
         Ok((files, reencrypted, remarks))
@@ -238,15 +238,15 @@ impl Weaver<'_> {
         })
     }
 
-    /// What was moved on one side does not forget who could read it on the other.
-    fn expose(&self, moves: &Moves, all: &mut BTreeMap<SecretPath, Now>) {
+    /// What was moved on one side does not forget who could read it on the other, nor what bound it there.
+    fn carry(&self, moves: &Moves, all: &mut BTreeMap<SecretPath, Now>) {
         let live = all.values().filter_map(|now| match now {
             Now::Live(live) => Some(&live.fact),
             _ => None,
         });
-        for (path, exposed_to) in moves.exposed(live, |key| self.owner_name(key)) {
+        for (path, fact) in moves.carried(live, |key| self.owner_name(key)) {
             if let Some(Now::Live(live)) = all.get_mut(&path) {
-                (live.fact.exposed_to, live.altered) = (exposed_to, true);
+                (live.fact, live.altered) = (fact, true);
             }
         }
     }

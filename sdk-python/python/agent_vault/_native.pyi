@@ -95,7 +95,6 @@ class SecretMetadata:
 _Facts = tuple[str, str, int, int, int | None, str | None]
 _Readers = tuple[list[str], list[str], int, int, list[str]]
 _Purpose = tuple[bool, list[str], list[str]]
-_Purpose = tuple[bool, list[str], list[str]]
 _Change = tuple[str | None, list[tuple[str, list[str]]], list[tuple[str, list[str]]]]
 
 def restore_metadata(facts: _Facts, readers: _Readers, purpose: _Purpose) -> SecretMetadata:

@@ -9,7 +9,9 @@ use agent_vault_core::{Error, Result, SecretBytes};
 use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
 
-pub use system::{leave_signals, settle_signals, watch_signals};
+#[cfg(unix)]
+pub use system::leave_signals;
+pub use system::{settle_signals, watch_signals};
 
 /// The most bytes of an answer.
 const MAX_ANSWER: usize = 64 << 10;
@@ -248,9 +250,6 @@ mod system {
 #[cfg(not(unix))]
 mod system {
     use super::*;
-
-    /// Nothing is watched here.
-    pub fn leave_signals() {}
 
     /// Nothing is watched here, so nothing is on its way.
     pub fn settle_signals(done: fn()) {

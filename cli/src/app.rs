@@ -104,6 +104,13 @@ pub enum Command {
     /// Write a value to standard output, byte for byte
     #[command(after_help = "Example: agent-vault get stripe/api-key --key ~/.agent-vault/agents/ci.key")]
     Get(Get),
+    /// Serve a model's client: the MCP server, or its place in a client's configuration
+    #[command(
+        disable_help_flag = true,
+        disable_version_flag = true,
+        after_help = "Examples:\n  agent-vault mcp --repo . --key ~/.agent-vault/agents/ci.key\n  agent-vault mcp install --client claude-code\n\nIt becomes the program agent-vault-mcp, which `agent-vault mcp --help` describes. docs/mcp.md tells the rest."
+    )]
+    Mcp(Mcp),
     /// List secrets, never values
     #[command(after_help = "Example: agent-vault list --group stripe --json")]
     List(List),

@@ -20,6 +20,7 @@ mod tests;
 mod verify;
 
 pub use book::Book;
+pub(crate) use line::said;
 pub use line::{Actor, Moment, Process, Record, Role, to_json};
 pub use log::{Log, append_for_test};
 pub use read::{Entry, Filter, Found, records, verify};

@@ -30,7 +30,7 @@ pub(crate) mod facts;
 pub mod plan;
 pub(crate) mod survey;
 
-pub(crate) use documents::Metadata;
+pub use documents::Metadata;
 
 /// What a vault has once it is signed, and none of 0.1.0 ever had.
 const SIGNED: [&str; 3] = [layout::MANIFEST_SIG, layout::ALLOWED_SIGNERS, layout::OWNERS];
@@ -78,6 +78,29 @@ pub struct OldAgent {
     pub public_key: Option<Recipient>,
     /// Whether its private key lies in escrow.
     pub escrow: bool,
+}
+
+/// What the text of a `manifest.yaml` claims: agents and their groups, groups and their secrets, each as it is spelled there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Agents and their groups.
+    pub agents: Vec<(String, Vec<String>)>,
+    /// Groups and their secrets.
+    pub groups: Vec<(String, Vec<String>)>,
+}
+
+impl Policy {
+    /// Parses a manifest of 0.1.0; `Err` says what is wrong.
+    ///
+    /// # Errors
+    /// For what is no YAML of this shape, or beyond its bounds, or of another version.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let documents::Manifest { agents, groups, .. } = documents::Manifest::parse(bytes)?;
+        Ok(Self {
+            agents: agents.into_iter().map(|agent| (agent.name, agent.groups)).collect(),
+            groups: groups.into_iter().map(|group| (group.name, group.secrets)).collect(),
+        })
+    }
 }
 
 impl OldVault {
@@ -169,6 +192,7 @@ impl OldVault {
             // Nobody signed which names belong to them.
             identity: Some(Actor { role: None, name: None, keys }),
             process,
+            client: None,
         });
         secret
     }

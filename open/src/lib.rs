@@ -8,8 +8,10 @@ pub mod message;
 mod news;
 mod opening;
 mod push;
+pub mod receiving;
 pub mod references;
 pub mod surroundings;
+pub mod who;
 pub mod words;
 
 pub use message::{Listener, Message};

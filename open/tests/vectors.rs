@@ -6,7 +6,7 @@ use agent_vault_core::vault::SetRequest;
 use agent_vault_core::{Error, Identities, Result, SecretBytes, Vault};
 use agent_vault_open::{Found, Opening};
 use serde_json::Value;
-use table::{Machine, key, value};
+use table::{Machine, value};
 
 /// What a step came to.
 enum Outcome {
@@ -16,7 +16,7 @@ enum Outcome {
 }
 
 fn done(machine: &Machine, step: &Value) -> Result<Outcome> {
-    let opening = machine.opening(&key(step))?;
+    let opening = machine.opening(step)?;
     let identities = opening.identities()?;
     let found = opening.any_vault(Some(&identities))?;
     if let Some(path) = step["get"].as_str() {

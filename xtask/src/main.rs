@@ -18,7 +18,9 @@ mod fuzz;
 mod interop;
 #[cfg(unix)]
 mod load;
+mod mcp_clients;
 mod mutants;
+mod node;
 mod peers;
 mod picture;
 mod programs;

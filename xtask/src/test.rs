@@ -4,6 +4,8 @@ use std::env;
 use std::process::{Command, ExitCode};
 
 use crate::failure::{Context as _, Failure};
+use crate::mcp_clients;
+use crate::node::{self, Node};
 use crate::peers::{Build, Peer};
 use crate::programs;
 use crate::python;
@@ -29,6 +31,7 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let rage = Peer::TEST_RAGE.ensure(Build::Quick)?;
     let pre_commit = python::pre_commit()?;
     let wheel = if needs_wheel(args) { Some(wheel::installed(Profile::Dev)?) } else { None };
+    let clients = if needs_wheel(args) { Some(mcp_clients::installed()?) } else { None };
 
     let mut command = cargo();
     command.args(["test", "--locked"]);
@@ -41,6 +44,13 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     command.env(python::PRE_COMMIT, pre_commit);
     if let Some(wheel) = wheel {
         command.env(wheel::PYTHON, wheel.python).env(wheel::TOOLS, wheel.tools);
+    }
+
+    if let Some(clients) = clients {
+        command.env(mcp_clients::PYTHON, clients.python).env(mcp_clients::NODE, clients.node);
+        if std::env::var_os(node::NODE).is_none() {
+            command.env(node::NODE, Node::installed()?.program);
+        }
     }
 
     finish(&mut command)
@@ -57,7 +67,8 @@ fn names_package(args: &[String]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "-p" || arg.starts_with("--package"))
 }
 
-/// Whether the tests of the Python package are among those that run: they are the program's, which makes their vaults.
+/// Whether the tests of the Python package and of the MCP server's clients are among those that run: they are the program's, which
+/// makes their vaults.
 fn needs_wheel(args: &[String]) -> bool {
     !names_package(args) || args.iter().any(|arg| arg.contains("agent-vault-cli"))
 }

@@ -492,6 +492,14 @@ pub struct Whoami {
     pub json: Json,
 }
 
+/// `mcp`
+#[derive(Args)]
+pub struct Mcp {
+    /// What agent-vault-mcp is told
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<std::ffi::OsString>,
+}
+
 /// `completions`
 #[derive(Args)]
 pub struct Completions {

@@ -10,7 +10,7 @@ pub const WIDTH: usize = 80;
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["demo", "init", "upgrade"]),
     ("Secrets", &["set", "get", "list", "show", "edit", "mv", "rm"]),
-    ("Your programs", &["run", "env", "inject", "shell-hook", "allow", "deny", "git-credential"]),
+    ("Your programs", &["run", "env", "inject", "shell-hook", "allow", "deny", "git-credential", "mcp"]),
     ("Files of other programs", &["import", "export", "seal", "open", "reseal"]),
     (
         "Agents and access",

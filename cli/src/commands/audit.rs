@@ -72,7 +72,7 @@ fn cells(entry: &Entry) -> Vec<Cell> {
         plain(if to.is_empty() { "-" } else { &to }),
         Cell::styled(output::one_line(&record.outcome), style),
         plain(&program(record.process.program.as_deref(), Some(record.process.pid))),
-        plain(&caller(&record.process)),
+        plain(&caller(&record.process, record.client.as_deref())),
     ]
 }
 
@@ -86,10 +86,15 @@ fn who(actor: Option<&Actor>) -> String {
     }
 }
 
-fn caller(process: &Process) -> String {
-    match process.parent {
+/// Who started the process, and for whom it says that it works.
+fn caller(process: &Process, client: Option<&str>) -> String {
+    let caller = match process.parent {
         None => "-".into(),
         parent => program(process.parent_program.as_deref(), parent),
+    };
+    match client {
+        Some(client) => format!("{caller} for {client:?}"),
+        None => caller,
     }
 }
 

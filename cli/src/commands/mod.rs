@@ -22,6 +22,7 @@ mod inject;
 mod keys;
 mod list;
 mod log;
+mod mcp;
 mod merge_driver;
 mod moving;
 mod old;
@@ -29,7 +30,6 @@ mod owners;
 mod progress;
 mod prompt;
 mod pushing;
-mod receiving;
 mod recognise;
 mod restore;
 mod run;
@@ -65,6 +65,10 @@ pub fn run(app: &App) -> Outcome {
         // Before each prompt of a shell: what it does not need is not looked at.
         return shell_hook::run(app, args);
     }
+    if let Command::Mcp(args) = &app.command {
+        // The server reads its surroundings itself, and starts where there is no vault yet.
+        return mcp::run(app, args);
+    }
     let setting = Setting::new(app)?;
     match &app.command {
         Command::Init(args) => init::run(&setting, args),
@@ -72,6 +76,7 @@ pub fn run(app: &App) -> Outcome {
         Command::Get(args) => get::run(setting, args),
         Command::GitCredential(args) => git_credential::run(&setting, args),
         Command::Run(args) => run::run(setting, args),
+        Command::Mcp(args) => mcp::run(app, args),
         Command::Env(args) => env::run(setting, args),
         Command::Inject(args) => inject::run(setting, args),
         Command::ShellHook(args) => shell_hook::run(app, args),

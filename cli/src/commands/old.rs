@@ -1,13 +1,11 @@
 //! The reading commands on a vault of agent-vault 0.1.0. What they print comes from documents that nobody signed; the
 //! core hands it over fit for a terminal.
 
-use super::whoami::{Who, tell};
-use crate::app::{ListAgents, Show, Whoami};
+use crate::app::{ListAgents, Show};
 use crate::exit::{Code, Outcome};
 use crate::output;
 use crate::table::{self, Cell};
-use agent_vault_core::recipient::Recipient;
-use agent_vault_core::{Identities, OldVault, Timestamp};
+use agent_vault_core::{OldVault, Timestamp};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -88,18 +86,4 @@ pub fn list_agents(old: &OldVault, args: &ListAgents) -> Outcome {
         .collect();
     output::print(&table::render(&["NAME", "GROUPS", "KEY", "ESCROW"], &rows, output::stdout_coloured()))?;
     Ok(Code::Done)
-}
-
-/// `whoami`
-pub fn whoami(old: &OldVault, identities: &Identities, args: &Whoami) -> Outcome {
-    let mine = |key: &Recipient| identities.recipients().any(|recipient| recipient == key);
-    let (role, name) = match old.owner() {
-        Ok(owner) if mine(&owner) => ("owner", None),
-        _ => match old.agents()?.into_iter().find(|agent| agent.public_key.as_ref().is_some_and(&mine)) {
-            Some(agent) => ("agent", Some(agent.name)),
-            None => ("stranger", None),
-        },
-    };
-    let readable = old.readable(identities)?.iter().map(ToString::to_string).collect();
-    tell(identities, args, &Who { role, name, signed: None, readable })
 }

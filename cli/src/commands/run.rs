@@ -1,6 +1,5 @@
 //! `run`
 
-use super::receiving;
 use crate::app::{Assigned, Run};
 use crate::child::{self, Masking};
 use crate::delivery;
@@ -13,6 +12,7 @@ use agent_vault_core::{Error, Result, home};
 use agent_vault_deliver::mask::{self, Patterns};
 use agent_vault_deliver::resolve::Wanted;
 use agent_vault_deliver::{Text, Values, environment};
+use agent_vault_open::receiving;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
@@ -41,7 +41,7 @@ pub fn run(mut setting: Setting, args: &Run) -> Outcome {
     };
     let receiver = program.filter(|_| !values.use_only.is_empty());
     if receiver.is_some() && args.no_mask {
-        return Err(receiving::unmasked().into());
+        return Err(unmasked().into());
     }
     if receiver.is_some() {
         let names = variables.iter().map(|variable| variable.name.as_os_str());
@@ -59,7 +59,9 @@ pub fn run(mut setting: Setting, args: &Run) -> Outcome {
         command.env(name, os_string(value.expose())?);
     }
     if receiver.is_some() {
-        receiving::clean(&mut command);
+        for name in receiving::clean(&mut command) {
+            output::warn(&format!("{} is not handed on to a program that gets a use-only value", name.display()));
+        }
     }
     let files = Files::write(files, &values, &mut command)?;
     output::finish();
@@ -75,6 +77,14 @@ pub fn run(mut setting: Setting, args: &Run) -> Outcome {
         },
     };
     Err(failed)
+}
+
+/// Use-only values are masked.
+fn unmasked() -> Error {
+    Error::Usage {
+        message: "a use-only value is among these, and is not printed".into(),
+        hint: "leave --no-mask out".into(),
+    }
 }
 
 /// What is looked for in what the program prints.

@@ -11,6 +11,8 @@ use std::str::FromStr;
 
 /// The most characters of a text from outside: a folder's or program's name.
 const TEXT: usize = 1_024;
+/// The most characters of what somebody else says: the name of a client, or what it asked for.
+const SAID: usize = 256;
 
 /// A point in time in microseconds: two processes may record within one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +114,9 @@ pub struct Record {
     pub identity: Option<Actor>,
     /// The process that did it.
     pub process: Process,
+    /// What the client of a server calls itself, for which the process did it. Nobody vouches for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client: Option<String>,
 }
 
 /// What the first line of a segment adds.
@@ -179,7 +184,16 @@ impl Line {
 
 /// A text from outside, short enough for a line.
 pub(super) fn bounded(text: &str) -> String {
-    match text.char_indices().nth(TEXT) {
+    cut(text, TEXT)
+}
+
+/// What somebody else says, short enough for a line.
+pub(crate) fn said(text: &str) -> String {
+    cut(text, SAID)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => text[..end].to_owned() + "…",
         None => text.to_owned(),
     }
@@ -292,6 +306,7 @@ pub(super) mod tests {
                 parent_program: None,
                 cwd: Some("/srv".into()),
             },
+            client: None,
         }
     }
 
@@ -333,6 +348,8 @@ pub(super) mod tests {
         for text in [&mut process.program, &mut process.parent_program, &mut process.cwd] {
             *text = Some(bounded(&long));
         }
+        record.client = Some(said(&long));
+        record.subject = Some(said(&long));
         let line = Line { segment: None, prev: Some(Digest::of(b"x")), record };
         assert!(line.render().len() < LINE);
         assert!(Line::parse(&line.render()).is_ok());

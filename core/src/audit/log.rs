@@ -1,7 +1,7 @@
 //! The writing side: one segment for each process and vault, begun at the first line.
 
 use super::index::{self, Listed, WINDOW};
-use super::line::{Actor, Header, Line, Link, Moment, Process, Record, Role, Window};
+use super::line::{Actor, Header, Line, Link, Moment, Process, Record, Role, Window, said};
 use super::{Book, ENDING, INDEX, SEGMENT, process};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -18,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Log {
     chains: Mutex<HashMap<PathBuf, Chain>>,
     told: AtomicBool,
+    client: Mutex<Option<String>>,
 }
 
 /// Appends the line of an ordinary `get`, for benchmarks.
@@ -36,6 +37,7 @@ pub fn append_for_test(log: &Log, book: &Book) -> Result<()> {
             keys: vec!["0011223344556677".into()],
         }),
         process,
+        client: None,
     })
 }
 
@@ -74,7 +76,14 @@ impl Log {
         }
         let now = Moment::now();
         chain.process = Some(process.clone());
-        chain.append(book, record(now, process))
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        chain.append(book, Record { client, ..record(now, process) })
+    }
+
+    /// Names whom this process works for from now on: what the client of a server calls itself, or `None`. It stands in
+    /// every line that follows, of a long one the first 256 characters.
+    pub fn work_for(&self, client: Option<&str>) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client.map(said);
     }
 
     /// Whether it is yet to be told that this process cannot record; once.
@@ -255,6 +264,22 @@ mod tests {
         append_for_test(&log, &book).unwrap();
         let report = verify(&book).unwrap();
         assert_eq!((report.segments, report.records, report.violations), (2, 2, vec![]));
+    }
+
+    #[test]
+    fn who_is_worked_for_stands_in_the_lines_from_then_on_and_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::unsigned(&crate::home::Home::new(dir.path()), Path::new("/a/vault"));
+        let log = Log::default();
+        append_for_test(&log, &book).unwrap();
+        log.work_for(Some(&"\u{202e}".repeat(100_000)));
+        append_for_test(&log, &book).unwrap();
+        log.work_for(None);
+        append_for_test(&log, &book).unwrap();
+        let found = crate::audit::records(&book, &crate::audit::Filter::default()).unwrap();
+        let clients: Vec<_> = found.entries.iter().map(|entry| entry.record.client.clone()).collect();
+        assert_eq!(clients, [None, Some("\u{202e}".repeat(256) + "…"), None]);
+        assert_eq!(verify(&book).unwrap().violations, []);
     }
 
     #[test]

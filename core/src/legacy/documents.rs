@@ -78,14 +78,20 @@ impl Manifest {
     }
 }
 
-/// What is claimed of one secret.
+/// What the text of a `.meta` file claims of one secret. Any of it may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Metadata {
+pub struct Metadata {
+    /// Its name, which may be none.
     pub name: String,
+    /// Its group.
     pub group: String,
+    /// When it was made.
     pub created: Option<Timestamp>,
+    /// When it was last encrypted.
     pub rotated: Option<Timestamp>,
+    /// When it expires.
     pub expires: Option<Timestamp>,
+    /// The agents that it was last encrypted to.
     pub authorized_agents: Vec<String>,
 }
 
@@ -106,7 +112,10 @@ struct Written {
 
 impl Metadata {
     /// Parses metadata; `Err` says what is wrong.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// For what is no YAML of this shape, or beyond its bounds.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let Written { name, group, created, rotated, expires, authorized_agents } = yaml::library(text(bytes)?)?;
         let time = |text: Option<String>| text.map(|text| Timestamp::parse_any(&text)).transpose();
         let (created, rotated, expires) = (time(created)?, time(rotated)?, time(expires)?);

@@ -63,6 +63,7 @@ impl Act {
                 commit: commit.map(str::to_owned),
                 identity,
                 process,
+                client: None,
             }
         })
     }
@@ -100,6 +101,23 @@ impl Vault {
         }
         self.tell_unrecorded(&error);
         result
+    }
+
+    /// Does something of a face's own that stands in the log by a name of its own, such as starting a program with values.
+    /// What it reads of the vault has lines of its own.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Unrecorded`] where the vault's owners ask that reads are recorded, and this is not.
+    pub fn recorded<T>(
+        &self,
+        operation: &'static str,
+        path: Option<&SecretPath>,
+        subject: Option<&str>,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let act = path.map_or_else(|| Act::new(operation), |path| Act::on(operation, path));
+        let subject = subject.map(crate::audit::said);
+        self.read(Act { subject, ..act }, |_| None, work)
     }
 
     /// Records a write, which stands in the history whatever becomes of this.

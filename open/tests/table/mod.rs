@@ -30,7 +30,7 @@ pub fn cases(file: &str) -> Vec<Value> {
 }
 
 /// The text of a step's key.
-pub fn key(step: &Value) -> String {
+fn key(step: &Value) -> String {
     let key = &step["key"];
     let Some(text) = key["text"].as_str() else { return test_key("v1", key.as_str().unwrap_or("owner")) };
     let mut text = text.to_owned();
@@ -94,8 +94,19 @@ impl Machine {
         machine
     }
 
-    fn repo(&self) -> PathBuf {
+    /// The repository.
+    pub fn repo(&self) -> PathBuf {
         self.temp.path().join("repo")
+    }
+
+    /// The home of keys and memory.
+    pub fn home(&self) -> PathBuf {
+        self.temp.path().join("home")
+    }
+
+    /// The key to use for a step: of two golden vaults, keys of the other are strangers' alone.
+    pub fn key(&self, step: &Value) -> String {
+        if self.vault == "v0" { test_key("v0", "ci") } else { key(step) }
     }
 
     fn file(&self, relative: &str) -> PathBuf {
@@ -110,13 +121,12 @@ impl Machine {
     }
 
     /// What opens the vault here with a key's text.
-    pub fn opening(&self, key: &str) -> Result<Opening> {
-        let home = self.temp.path().join("home");
+    pub fn opening(&self, step: &Value) -> Result<Opening> {
+        let home = self.home();
         let look = |name: &str| (name == "AGENT_VAULT_HOME").then(|| OsString::from(&home));
         let context = surroundings::context(&look, Arc::new(Nobody), false)?;
-        // Of two golden vaults, keys of the other are strangers' alone.
-        let key = if self.vault == "v0" { test_key("v0", "ci") } else { key.to_owned() };
-        let key = Key::Text { origin: "key_str", text: Arc::new(SecretBytes::new(key.into_bytes())) };
+        let text = Arc::new(SecretBytes::new(self.key(step).into_bytes()));
+        let key = Key::Text { origin: "key_str", text };
         Opening::new(context, &self.repo(), key, Arc::new(drop))
     }
 

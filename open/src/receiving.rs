@@ -1,12 +1,11 @@
 //! A program that gets use-only values: the file that was checked is the one that runs, and nothing that the caller says
 //! in the environment is loaded into it.
 
-use crate::output;
 use agent_vault_core::error::printable;
 use agent_vault_core::purpose::Program;
 use agent_vault_core::{Error, Result};
 use agent_vault_deliver::{Name, Reference};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
 /// What runs the opened file, under its own path: a program of many names does only what that one stands for.
@@ -51,29 +50,23 @@ pub fn check_names<'n>(mut names: impl Iterator<Item = &'n OsStr>) -> Result<()>
     })
 }
 
-/// Takes from the inherited environment what loads code into programs.
-pub fn clean(command: &mut Command) {
+/// Takes from the inherited environment what loads code into programs. What of it is worth a word is returned: the rest
+/// nobody set on purpose for this program.
+pub fn clean(command: &mut Command) -> Vec<OsString> {
     let inherited = std::env::vars_os().map(|(name, _)| name);
+    let mut told = Vec::new();
     for name in inherited.filter(|name| is_kept_from_receivers(name)) {
         command.env_remove(&name);
-        // What nobody set on purpose for this program is not worth a word.
         if name.to_string_lossy().starts_with("LD_") {
-            output::warn(&format!("{} is not handed on to a program that gets a use-only value", name.display()));
+            told.push(name);
         }
     }
+    told
 }
 
 fn is_kept_from_receivers(name: &OsStr) -> bool {
     // A name that is none (`BASH_FUNC_x%%`) is a function of a shell.
     name.to_str().is_none_or(|name| name.parse::<Name>().map_or(true, |name| name.is_kept_from_receivers()))
-}
-
-/// Use-only values are masked.
-pub fn unmasked() -> Error {
-    Error::Usage {
-        message: "a use-only value is among these, and is not printed".into(),
-        hint: "leave --no-mask out".into(),
-    }
 }
 
 /// Everybody sees arguments.

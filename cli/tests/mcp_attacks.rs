@@ -1,0 +1,361 @@
+//! The MCP server with a model, or a client, that means harm.
+#![cfg(unix)]
+
+mod support;
+mod support_mcp;
+
+use agent_vault_test_remotes::executable;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::Stdio;
+use support::{VALUE, World};
+use support_mcp::{Server, command};
+
+/// The most memory that the server may ever have had, in KiB.
+fn peak(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[test]
+fn nothing_that_is_sent_widens_what_the_user_allowed() {
+    let world = World::story();
+    for name in ["stripe/other", "db/password", "stripex/key"] {
+        world.set(name, "not-for-the-model");
+    }
+    let mut server = Server::begun(command(&world, &["--allow", "stripe/api-*", "--exec-allow", "printenv"]));
+    assert_eq!(server.tool("get", json!({"secret": "stripe/api-key"})).ok().text(), VALUE);
+    for name in ["stripe/other", "db/password", "stripex/key"] {
+        server.tool("get", json!({"secret": name})).fails("withheld").keeps_silent_about("not-for-the-model");
+        for reference in [name.to_owned(), format!("av://{name}"), format!("av://./{name}"), format!("x${{av://{name}}}")] {
+            let wish = json!({"command": "printenv", "env": {"A": reference}});
+            server.tool("exec", wish).fails("withheld").keeps_silent_about("not-for-the-model");
+            if reference.contains("av://") {
+                let wish = json!({"command": "printenv", "args": [reference]});
+                server.tool("exec", wish).fails("withheld").keeps_silent_about("not-for-the-model");
+            }
+        }
+    }
+    let listed = server.tool("list", json!({})).ok();
+    assert!(!listed.0.to_string().contains("db/") && !listed.0.to_string().contains("other"), "{}", listed.0);
+    let who = server.tool("whoami", json!({})).ok();
+    assert_eq!(who.parts()["readable"], json!(["stripe/api-key"]));
+    for name in [
+        "../stripe/api-key", "stripe/../db/password", "/stripe/api-key", "stripe/api-key/", "stripe//api-key", "stripe/api-key\n",
+        "stripe/api-key\0", "STRIPE/API-KEY\u{202e}", "stripe/api-key.enc", "", "*", "stripe/*", "\u{ff0e}\u{ff0e}/x", "av://stripe/api-key",
+    ] {
+        let answer = server.tool("get", json!({"secret": name}));
+        assert_eq!(answer.0["isError"], json!(true), "{name:?}");
+        assert!(!answer.0.to_string().contains(VALUE), "{name:?}");
+    }
+    for wrong in [json!({}), json!({"secret": 7}), json!({"secret": ["stripe/api-key"]}), json!({"secret": null}),
+        json!({"secret": "stripe/api-key", "allow": "*"}), json!({"secret": "stripe/api-key", "key": "/root/owner.key"})]
+    {
+        server.tool("get", wrong).fails("usage");
+    }
+}
+
+#[test]
+fn a_tool_that_is_off_does_nothing_and_one_that_is_not_there_is_an_error() {
+    let world = World::story();
+    let mut server = Server::of_agent(&world, &["--tools", "list"]);
+    let told = server.tool("get", json!({"secret": "stripe/api-key"})).fails("usage").keeps_silent_about(VALUE);
+    assert!(told.text().contains("--tools"), "{}", told.text());
+    server.tool("exec", json!({"command": "printenv"})).fails("usage");
+    let tools = server.call("tools/list", json!({}));
+    assert_eq!(tools["result"]["tools"].as_array().expect("tools").len(), 1);
+    for name in ["get", "agent_vault_set", "agent_vault_get ", "", "AGENT_VAULT_GET"] {
+        let answer = server.call("tools/call", json!({"name": name, "arguments": {"secret": "stripe/api-key"}}));
+        assert!(!answer["error"].is_null() && !answer.to_string().contains(VALUE), "{answer}");
+    }
+    // Where the model may not list, nothing else lists.
+    let mut server = Server::of_agent(&world, &["--tools", "whoami"]);
+    assert!(!server.tool("whoami", json!({})).ok().0.to_string().contains("stripe/api-key"));
+    assert_eq!(server.call("resources/list", json!({}))["result"]["resources"], json!([]));
+}
+
+#[test]
+fn a_use_only_value_is_never_returned_and_goes_only_to_its_program() {
+    let world = World::story();
+    let wc = std::env::split_paths(&std::env::var_os("PATH").expect("PATH")).map(|dir| dir.join("wc"));
+    let wc: PathBuf = wc.into_iter().find(|file| file.is_file()).expect("wc").canonicalize().expect("its path");
+    world.line("set stripe/api-key --use-only --programs").arg(&wc).run().ok();
+    let wc = wc.display().to_string();
+    let words = ["--exec-allow", "wc", "--exec-allow", "printenv", "--exec-allow", "sh"];
+    for mut server in [Server::of_agent(&world, &words), Server::begun(command(&world, &words))] {
+        server.tool("get", json!({"secret": "stripe/api-key"})).fails("withheld").keeps_silent_about(VALUE);
+        assert!(server.tool("list", json!({})).ok().text().ends_with("use-only"));
+        for (program, args) in [("printenv", json!([])), ("sh", json!(["-c", "echo $TOKEN | rev"]))] {
+            let wish = json!({"command": program, "args": args, "env": {"TOKEN": "stripe/api-key"}});
+            server.tool("exec", wish).fails("withheld").keeps_silent_about(VALUE).keeps_silent_about(&VALUE.chars().rev().collect::<String>());
+        }
+        for program in ["wc", wc.as_str()] {
+            let wish = json!({"command": program, "args": ["-c", "/proc/self/environ"], "env": {"TOKEN": "stripe/api-key"}});
+            let done = server.tool("exec", wish).ok().keeps_silent_about(VALUE);
+            assert_eq!(done.parts()["exit_code"], json!(0), "{}", done.text());
+        }
+        let wish = json!({"command": "wc", "args": ["av://stripe/api-key"]});
+        server.tool("exec", wish).fails("usage").keeps_silent_about(VALUE);
+    }
+}
+
+#[test]
+fn only_the_programs_that_were_found_at_the_start_run_and_nothing_is_loaded_into_them() {
+    let world = World::story();
+    let folder = world.tmp("bin");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    executable(&folder.join("tool"), "#!/bin/sh\necho the real one\n");
+    let path = std::env::join_paths([folder.clone(), PathBuf::from("/usr/bin"), PathBuf::from("/bin")]).expect("a path");
+    let mut start = command(&world, &["--exec-allow", "tool"]);
+    start.env("PATH", &path);
+    let mut server = Server::begun(start);
+    assert!(server.tool("exec", json!({"command": "tool"})).ok().text().contains("the real one"));
+    let planted = world.repo.join("tool");
+    executable(&planted, "#!/bin/sh\necho planted\n");
+    for other in ["./tool", "sh", "/bin/sh", "tool\0", "tool --x", "../repo/tool", "", planted.to_str().expect("text"), "tool\n"] {
+        server.tool("exec", json!({"command": other})).fails("usage").keeps_silent_about("planted");
+    }
+    for name in ["LD_PRELOAD", "PATH", "BASH_ENV", "GIT_SSH_COMMAND", "AGENT_VAULT_KEY", "PYTHONPATH", "A=B", "", "a b", "x\0"] {
+        server.tool("exec", json!({"command": "tool", "env": {name: "stripe/api-key"}})).fails("usage").keeps_silent_about(VALUE);
+    }
+    for args in [json!(["a\0b"]), json!("x"), json!([7]), json!({"0": "x"})] {
+        server.tool("exec", json!({"command": "tool", "args": args})).fails("usage");
+    }
+    server.tool("exec", json!({"command": "tool", "shell": true})).fails("usage");
+    server.tool("exec", json!({"command": "tool", "env": {"A": "av://@elsewhere/x/y"}})).fails("usage");
+}
+
+#[test]
+fn the_key_reaches_no_program() {
+    let world = World::story();
+    let mut start = command(&world, &["--exec-allow", "sh"]);
+    let key = std::fs::read_to_string(world.key("ci")).expect("a key");
+    start.env("AGENT_VAULT_KEY", key.trim()).env("AGENT_VAULT_OWNER", "").env("INHERITED", "yes");
+    let mut server = Server::begun(start);
+    let script = "env; for fd in /proc/self/fd/*; do readlink $fd; done; cat /proc/self/cmdline; cat; echo end of input";
+    let done = server.tool("exec", json!({"command": "sh", "args": ["-c", script], "env": {"TOKEN": "stripe/api-key"}})).ok();
+    let output = done.parts()["output"].as_str().expect("output");
+    assert!(output.contains("INHERITED=yes") && output.contains("TOKEN=***") && output.contains("end of input"), "{output}");
+    assert!(!output.contains("AGENT_VAULT_") && !output.contains("AGE-SECRET-KEY"), "{output}");
+    // Its own pipes, /dev/null, and what the shell itself opened to look.
+    assert!(!output.contains(".agent-vault/") && !output.contains(".jsonl") && !output.contains(".git/"), "{output}");
+}
+
+#[test]
+fn every_call_stands_in_the_log_with_what_the_client_calls_itself() {
+    let world = World::story();
+    let mut server = Server::started(command(&world, &["--key", &world.key("ci"), "--exec-allow", "true"]));
+    let evil = format!("evil\u{1b}[2J\u{202e}{}", "x".repeat(100_000));
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": evil, "version": "1"}});
+    server.call("initialize", hello);
+    server.tool("get", json!({"secret": "stripe/api-key"})).ok();
+    server.tool("list", json!({})).ok();
+    server.tool("whoami", json!({})).ok();
+    server.tool("check", json!({})).ok();
+    server.tool("exec", json!({"command": "true", "env": {"A": "stripe/api-key"}})).ok();
+    server.tool("exec", json!({"command": "false"})).fails("usage");
+    server.end();
+    let mut server = Server::of_agent(&world, &["--allow", "other/*"]);
+    server.tool("get", json!({"secret": "stripe/api-key"})).fails("withheld");
+    server.end();
+    let records = world.run("audit --json").ok().json();
+    let of_clients: Vec<(String, String, String)> = records
+        .as_array()
+        .expect("records")
+        .iter()
+        .filter(|record| record["client"].is_string())
+        .map(|record| {
+            let text = |name: &str| record[name].as_str().unwrap_or("-").to_owned();
+            assert!(text("client").chars().count() < 150 && !text("client").contains('\u{1b}'), "{record}");
+            (text("operation"), text("outcome"), text("client").chars().take(4).collect())
+        })
+        .collect();
+    let expected = [
+        ("get", "ok", "evil"), ("list", "ok", "evil"), ("whoami", "ok", "evil"), ("check", "ok", "evil"), ("get", "ok", "evil"),
+        ("exec", "ok", "evil"), ("exec", "usage", "evil"), ("get", "not-authorized", "test"),
+    ];
+    let expected: Vec<_> = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())).into();
+    assert_eq!(of_clients, expected);
+    world.run("audit").ok().shows("for \"test-client 1.5\"");
+    world.run("audit verify").ok();
+}
+
+#[test]
+fn frames_that_are_none_and_calls_without_an_id_change_nothing() {
+    let world = World::story();
+    let mut server = Server::started(command(&world, &["--key", &world.key("ci")]));
+    let garbage: [&[u8]; 14] = [
+        b"", b"{", b"}", b"null", b"7", b"\"x\"", b"\xff\xfe\x00", b"Content-Length: 12", b"{\"jsonrpc\":\"2.0\"}",
+        b"{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"agent_vault_get\",\"arguments\":{\"secret\":\"stripe/api-key\"}}}",
+        b"{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}", b"{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":99}",
+        b"{\"jsonrpc\":\"1.0\",\"method\":\"x\"}", b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}",
+    ];
+    let throw = |server: &mut Server| {
+        for line in garbage {
+            assert!(server.write(&[line, b"\n"].concat()), "the server is gone");
+        }
+        let deep = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"x\",\"params\":{}1{}}}\n", "[".repeat(200_000), "]".repeat(200_000));
+        assert!(server.write(deep.as_bytes()));
+    };
+    let settle = |server: &mut Server| {
+        let id = server.ask("ping", json!({}));
+        // What was answered to garbage names no request of ours, and holds no value.
+        loop {
+            let heard = server.hear();
+            assert!(!heard.to_string().contains(VALUE), "{heard}");
+            if heard["id"] == json!(id) {
+                return;
+            }
+            assert!(!heard["error"].is_null(), "{heard}");
+        }
+    };
+    throw(&mut server);
+    settle(&mut server);
+    // A call before the beginning is refused.
+    let early = server.call("tools/call", json!({"name": "agent_vault_get", "arguments": {"secret": "stripe/api-key"}}));
+    assert!(!early["error"].is_null() && !early.to_string().contains(VALUE), "{early}");
+    server.begin();
+    throw(&mut server);
+    settle(&mut server);
+    assert_eq!(server.tool("get", json!({"secret": "stripe/api-key"})).ok().text(), VALUE);
+    let batch = json!([{"jsonrpc": "2.0", "id": 1, "method": "ping"}]);
+    server.send(&batch);
+    assert!(!server.hear()["error"].is_null());
+    assert!(server.end().0.success());
+    assert!(!world.run("audit --json").ok().out().contains("99"));
+}
+
+#[test]
+fn an_argument_of_100_mb_is_answered_and_never_held() {
+    let world = World::story();
+    let mut server = Server::of_agent(&world, &[]);
+    server.tool("get", json!({"secret": "stripe/api-key"})).ok();
+    let before = peak(&server);
+    let megabyte = "x".repeat(1 << 20);
+    for (head, tail) in [
+        ("{\"jsonrpc\":\"2.0\",\"id\":\"large\",\"method\":\"tools/call\",\"params\":{\"name\":\"agent_vault_get\",\"arguments\":{\"secret\":\"", "\"}}}\n"),
+        ("{\"method\":\"tools/call\",\"params\":{\"name\":\"agent_vault_get\",\"arguments\":{\"secret\":\"", "\"}},\"jsonrpc\":\"2.0\",\"id\":\"large\"}\n"),
+    ] {
+        assert!(server.write(head.as_bytes()));
+        for _ in 0..100 {
+            assert!(server.write(megabyte.as_bytes()), "the server is gone");
+        }
+        assert!(server.write(tail.as_bytes()));
+        let answer = server.hear();
+        assert_eq!((&answer["id"], answer["error"]["code"].as_i64()), (&json!("large"), Some(-32600)), "{answer}");
+        assert!(answer["error"]["message"].as_str().expect("a message").contains("are the most"));
+    }
+    let after = peak(&server);
+    assert!(after < before + (24 << 10), "{before} KiB, then {after} KiB");
+    // One that fits is judged by its name.
+    let name = "a".repeat(3 << 20);
+    let told = server.tool("get", json!({"secret": name})).fails("invalid-name");
+    assert!(told.text().len() < 10_000, "{} bytes", told.text().len());
+}
+
+#[test]
+fn a_flood_of_calls_is_answered_call_by_call_in_bounded_memory() {
+    let world = World::story();
+    let mut server = Server::of_agent(&world, &[]);
+    server.tool("get", json!({"secret": "stripe/api-key"})).ok();
+    let before = peak(&server);
+    let call = |id: usize| {
+        json!({"jsonrpc": "2.0", "id": format!("f{id}"), "method": "tools/call",
+            "params": {"name": "agent_vault_get", "arguments": {"secret": "stripe/api-key"}}})
+    };
+    let mut answered = std::collections::BTreeSet::new();
+    for round in 0..20 {
+        // More at once than the server works on at once.
+        let lines: String = (0..200).map(|at| format!("{}\n", call(round * 200 + at))).collect();
+        assert!(server.write(lines.as_bytes()));
+        for _ in 0..200 {
+            let answer = server.hear();
+            assert_eq!(answer["result"]["content"][0]["text"], json!(VALUE), "{answer}");
+            assert!(answered.insert(answer["id"].to_string()), "answered twice: {answer}");
+        }
+    }
+    assert_eq!(answered.len(), 4_000);
+    let after = peak(&server);
+    assert!(after < before + (32 << 10), "{before} KiB, then {after} KiB");
+    // One id again and again is somebody's mistake, and nobody else's trouble.
+    for _ in 0..300 {
+        server.send(&json!({"jsonrpc": "2.0", "id": 7_000_000, "method": "ping"}));
+    }
+    let id = server.ask("ping", json!({}));
+    while server.hear()["id"] != json!(id) {}
+}
+
+#[test]
+fn a_client_that_dies_takes_the_server_and_its_programs_along() {
+    let world = World::story();
+    let mut server = Server::of_agent(&world, &["--exec-allow", "sh"]);
+    let mark = world.tmp("mark");
+    let script = format!("echo $$ > {}; exec sleep 300", mark.display());
+    server.ask("tools/call", json!({"name": "agent_vault_exec", "arguments": {"command": "sh", "args": ["-c", script]}}));
+    let pid = (0..1_000).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::fs::read_to_string(&mark).ok()?.trim().parse::<u32>().ok()
+    });
+    let pid = pid.expect("the program runs");
+    let (status, _) = server.end();
+    assert!(status.success(), "{status}");
+    assert!(!std::path::Path::new(&format!("/proc/{pid}/fd/0")).exists(), "its program runs on");
+    // Nobody reads what it says.
+    let mut start = command(&world, &[]);
+    start.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start.spawn().expect("it starts");
+    drop(child.stdout.take());
+    use std::io::Write;
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18",
+        "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}});
+    let mut stdin = child.stdin.take().expect("its input");
+    let _ = stdin.write_all(format!("{hello}\n{}\n", json!({"jsonrpc": "2.0", "id": 2, "method": "ping"})).as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+}
+
+#[test]
+fn a_call_that_nobody_waits_for_any_more_ends() {
+    let world = World::story();
+    let mut server = Server::of_agent(&world, &["--exec-allow", "sleep"]);
+    let id = server.ask("tools/call", json!({"name": "agent_vault_exec", "arguments": {"command": "sleep", "args": ["300"]}}));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}}));
+    server.call("ping", json!({}));
+    // All places are free again, soon.
+    let is_free = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children", pid = server.pid()));
+        children.unwrap_or_default().trim().is_empty()
+    });
+    assert!(is_free, "it sleeps on");
+    assert!(server.end().0.success());
+}
+
+#[test]
+fn an_error_never_tells_a_value_or_a_key() {
+    let world = World::story();
+    let key = std::fs::read_to_string(world.owner_key()).expect("a key");
+    let secret = key.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).expect("a key").to_owned();
+    let mut server = Server::begun(command(&world, &["--exec-allow", "printenv"]));
+    for (tool, arguments) in [
+        ("get", json!({"secret": secret})),
+        ("get", json!({"secret": 1, "x": secret})),
+        ("list", json!({"group": secret})),
+        ("exec", json!({"command": secret})),
+        ("exec", json!({"command": "printenv", "env": {secret.as_str(): "stripe/api-key"}})),
+        ("exec", json!({"command": "printenv", "env": {"A": secret}})),
+        ("exec", json!({"command": "printenv", "args": [format!("av://{secret}")]})),
+        ("exec", json!({"command": "printenv", "timeout": secret})),
+    ] {
+        let answer = server.tool(tool, arguments.clone());
+        assert_eq!(answer.0["isError"], json!(true), "{arguments}");
+        answer.keeps_silent_about(&secret[20..]);
+    }
+    let (_, err) = server.end();
+    assert!(!err.contains(&secret[20..]), "{err}");
+    let audit = world.run("audit --json").ok();
+    assert!(!audit.out().contains(&secret[20..]), "{audit}");
+}

@@ -1,0 +1,191 @@
+//! The vault that is served. It is opened at the first call that needs it, and anew as long as that fails: a server that
+//! was started too early, or without a key, says so in each answer, and works when the reason is gone.
+
+use crate::options::Options;
+use agent_vault_core::audit::Log;
+use agent_vault_core::prompt::Nobody;
+use agent_vault_core::purpose::{Program, Purpose};
+use agent_vault_core::{Context, Identities, Result, SecretPath, VaultAlias};
+use agent_vault_deliver::resolve::{self, Read};
+use agent_vault_deliver::{Reader, Vaults};
+use agent_vault_open::words::one_line;
+use agent_vault_open::{Found, Key, Message, Opening, surroundings};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is served, whether or not it can be opened.
+pub struct Place {
+    repo: PathBuf,
+    key: Option<PathBuf>,
+    log: Arc<Log>,
+    open: Mutex<Option<Arc<Open>>>,
+}
+
+/// An opened vault.
+pub struct Open {
+    opening: Opening,
+    found: Found,
+    identities: Option<Arc<Identities>>,
+}
+
+impl Place {
+    /// The vault of these options.
+    pub fn new(options: &Options) -> Self {
+        let Options { repo, key, .. } = options;
+        Self { repo: repo.clone(), key: key.clone(), log: Arc::default(), open: Mutex::default() }
+    }
+
+    /// Says in the log for whom this process works from now on.
+    pub fn work_for(&self, client: &str) {
+        self.log.work_for(Some(client));
+    }
+
+    /// The vault.
+    ///
+    /// # Errors
+    /// As [`Opening::any_vault`], each time until there is one.
+    pub fn open(&self) -> Result<Arc<Open>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = &*open {
+            return Ok(open.clone());
+        }
+        let made = Arc::new(self.make()?);
+        // Without a key it is looked for again with the next call.
+        if made.identities.is_some() {
+            *open = Some(made.clone());
+        }
+        Ok(made)
+    }
+
+    fn make(&self) -> Result<Open> {
+        let context = surroundings::context(&look, Arc::new(Nobody), false)?;
+        let context = Context { audit: self.log.clone(), ..context };
+        let key = match &self.key {
+            Some(file) => Key::File(file.clone()),
+            None => Key::Unnamed { variable: look("AGENT_VAULT_KEY") },
+        };
+        let opening = Opening::new(context, &self.repo, key, Arc::new(tell))?;
+        let identities = opening.identities_if_any()?.map(Arc::new);
+        let found = opening.any_vault(identities.as_deref())?;
+        Ok(Open { opening, found, identities })
+    }
+}
+
+impl Open {
+    /// The vault as it is found here, looked at as often as this machine is set to.
+    ///
+    /// # Errors
+    /// As [`Opening::freshen`].
+    pub fn fresh(&self) -> Result<&Found> {
+        if let Found::Signed(vault) = &self.found {
+            self.opening.freshen(vault, false)?;
+        }
+        Ok(&self.found)
+    }
+
+    /// The key.
+    ///
+    /// # Errors
+    /// As [`Opening::identities`].
+    pub fn identities(&self) -> Result<Arc<Identities>> {
+        match &self.identities {
+            Some(identities) => Ok(identities.clone()),
+            None => self.opening.identities().map(Arc::new),
+        }
+    }
+
+    /// Does something that stands in the log under a name of its own, where the vault has a log for that.
+    ///
+    /// # Errors
+    /// Those of `work`, and as [`agent_vault_core::Vault::recorded`].
+    pub fn recorded<T>(
+        &self,
+        operation: &'static str,
+        path: Option<&SecretPath>,
+        subject: Option<&str>,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        match &self.found {
+            Found::Signed(vault) => vault.recorded(operation, path, subject, work),
+            Found::Old(_) => work(),
+        }
+    }
+
+    /// The time, by this machine's clock.
+    pub fn now(&self) -> agent_vault_core::Timestamp {
+        (self.opening.context.clock)()
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Found::Signed(vault) = &self.found {
+            self.opening.tell(vault);
+        }
+    }
+}
+
+/// A variable of this process.
+fn look(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// What should be heard of goes to standard error, which clients keep as the server's log.
+fn tell(message: Message) {
+    let word = if matches!(message, Message::Note(_)) { "note" } else { "warning" };
+    eprintln!("{word}: {}", one_line(message.text()));
+}
+
+/// The vault, for values that a program gets. Other vaults that this machine knows are not the model's to name.
+pub struct For<'o> {
+    /// The vault.
+    pub open: &'o Open,
+    /// The keys to read it with.
+    pub identities: Arc<Identities>,
+    /// Who gets what is read.
+    pub program: &'o Program,
+}
+
+impl Vaults for For<'_> {
+    fn knows(&self, _alias: &VaultAlias) -> bool {
+        false
+    }
+
+    fn open(&self, alias: Option<&VaultAlias>) -> Result<Box<dyn Reader + '_>> {
+        match alias {
+            None => Ok(Box::new(Here(self))),
+            Some(alias) => Err(agent_vault_core::Error::Usage {
+                message: format!("this server serves one vault, and {alias} is another"),
+                hint: "name a secret of this one, such as av://group/name".into(),
+            }),
+        }
+    }
+}
+
+struct Here<'f>(&'f For<'f>);
+
+impl Reader for Here<'_> {
+    fn read(&self, path: &SecretPath) -> Result<Read> {
+        let For { open, identities, program } = self.0;
+        match &open.found {
+            Found::Signed(vault) => {
+                let secret = vault.get_for(path, identities, Purpose::Run(program))?;
+                Ok(Read { value: secret.value, expires: secret.metadata.expires, use_only: secret.metadata.use_only })
+            }
+            Found::Old(old) => {
+                let secret = old.get(path, identities)?;
+                let expires = secret.metadata.and_then(|metadata| metadata.expires);
+                Ok(Read { value: secret.value, expires, use_only: false })
+            }
+        }
+    }
+
+    fn has_below(&self, segment: &str) -> bool {
+        let (dir, context) = match &self.0.open.found {
+            Found::Signed(vault) => (vault.dir(), vault.context()),
+            Found::Old(old) => (old.dir(), old.context()),
+        };
+        resolve::has_below(dir, context, segment)
+    }
+}

@@ -49,7 +49,7 @@ fn a_value_is_read_and_listed_as_0_1_0_did() {
 #[test]
 fn values_are_text_byte_for_byte_and_what_is_no_text_says_so() {
     let world = World::story();
-    for (name, value) in [("nul", "a\0b"), ("lines", "a\r\nb\n\n"), ("utf8", "größer 密 🔐"), ("empty", "")] {
+    for (name, value) in [("zero", "a\0b"), ("lines", "a\r\nb\n\n"), ("utf8", "größer 密 🔐"), ("empty", "")] {
         world.set(&format!("stripe/{name}"), value);
         let mut server = Server::of_agent(&world, &[]);
         assert_eq!(server.tool("get", json!({"secret": format!("stripe/{name}")})).ok().text(), value);
@@ -69,7 +69,7 @@ fn it_says_whose_key_it_has_and_what_is_wrong() {
     let who = server.tool("whoami", json!({})).ok();
     assert_eq!(who.text(), "agent ci\ncan read 1 secret\n  stripe/api-key");
     assert_eq!((&who.parts()["role"], &who.parts()["readable"]), (&json!("agent"), &json!(["stripe/api-key"])));
-    world.run("revoke ci stripe --yes").ok();
+    world.run("revoke ci stripe").ok();
     assert_eq!(server.tool("whoami", json!({})).ok().parts()["readable"], json!([]));
     let check = server.tool("check", json!({})).ok();
     assert!(check.text().contains("stripe/api-key"), "{}", check.text());
@@ -86,7 +86,8 @@ fn a_program_uses_a_secret_and_the_model_does_not_see_it() {
     let run = |server: &mut Server, script: &str| {
         server.tool("exec", json!({"command": "sh", "args": ["-c", script], "env": {"TOKEN": "stripe/api-key"}}))
     };
-    let done = run(&mut server, "echo \"token $TOKEN.\"; echo \"bad $TOKEN\" >&2; exit 3").ok().keeps_silent_about(VALUE);
+    let done =
+        run(&mut server, "echo \"token $TOKEN.\"; echo \"bad $TOKEN\" >&2; exit 3").ok().keeps_silent_about(VALUE);
     assert_eq!(done.text(), "exit code 3\n\noutput:\ntoken ***.\n\n\nerrors:\nbad ***\n");
     assert_eq!((&done.parts()["exit_code"], &done.parts()["timed_out"]), (&json!(3), &json!(false)));
     // It is there, and in full; in base64 it is masked as well.
@@ -95,7 +96,8 @@ fn a_program_uses_a_secret_and_the_model_does_not_see_it() {
     let template = json!({"URL": "https://u:${av://stripe/api-key}@h"});
     let done = server.tool("exec", json!({"command": "printenv", "args": ["URL"], "env": template})).ok();
     assert!(done.text().contains("https://u:***@h"), "{}", done.text());
-    let done = server.tool("exec", json!({"command": "sh", "args": ["-c", "echo $1", "sh", "av://stripe/api-key"]})).ok();
+    let done =
+        server.tool("exec", json!({"command": "sh", "args": ["-c", "echo $1", "sh", "av://stripe/api-key"]})).ok();
     assert!(done.text().contains("everybody on the machine can see arguments"), "{}", done.text());
     assert!(done.text().contains("***"));
     let done = server.tool("exec", json!({"command": "sh", "args": ["-c", "kill -9 $$"]})).ok();
@@ -171,7 +173,10 @@ fn resources_are_names_and_never_values_and_a_prompt_says_how_to_go_about_it() {
     world.set("other/key", "x");
     let listed = server.call("resources/list", json!({}))["result"]["resources"].clone();
     assert_eq!(listed.as_array().expect("resources").len(), 1);
-    assert_eq!((&listed[0]["uri"], &listed[0]["description"]), (&json!("agent-vault://secret/stripe/api-key"), &json!("billing")));
+    assert_eq!(
+        (&listed[0]["uri"], &listed[0]["description"]),
+        (&json!("agent-vault://secret/stripe/api-key"), &json!("billing"))
+    );
     let read = server.call("resources/read", json!({"uri": "agent-vault://secret/stripe/api-key"}));
     assert!(read["result"]["contents"][0]["text"].as_str().expect("text").contains("\"authorized_agents\""));
     assert!(!read.to_string().contains(VALUE));
@@ -201,5 +206,8 @@ fn agent_vault_mcp_becomes_the_server_with_what_was_said_before() {
     let mut command = std::process::Command::new(&alone);
     world.surround(&mut command, &world.home);
     let output = command.arg("mcp").output().expect("it runs");
-    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("agent-vault-mcp is neither"));
+    assert!(
+        output.status.code() == Some(2)
+            && String::from_utf8_lossy(&output.stderr).contains("agent-vault-mcp is neither")
+    );
 }

@@ -101,7 +101,14 @@ fn the_inspector_lists_and_calls_every_tool() {
     let bin = named(CLIENTS).join("node_modules/.bin");
     let inspect = |method: &str, more: &[String]| {
         let mut inspector = Command::new(named(NODE));
-        inspector.arg(bin.join("mcp-inspector")).arg("--cli").arg(program()).args(&words).arg("--method").arg(method).args(more);
+        inspector
+            .arg(bin.join("mcp-inspector"))
+            .arg("--cli")
+            .arg(program())
+            .args(&words)
+            .arg("--method")
+            .arg(method)
+            .args(more);
         world.surround(&mut inspector, &world.home);
         // It starts other parts of itself with the `node` that it finds.
         let path = std::env::var("PATH").expect("PATH");

@@ -47,7 +47,8 @@ fn each_client_s_file_is_found_and_plain_text_get_is_off_unless_it_is_asked_for(
     assert_eq!(Path::new(&repo).canonicalize().expect("it is there"), world.repo);
     assert_eq!(entry["args"][3], "list,whoami,check,exec");
     // What is written is what the server takes.
-    let words: Vec<&str> = entry["args"].as_array().expect("words").iter().map(|word| word.as_str().expect("text")).collect();
+    let words: Vec<&str> =
+        entry["args"].as_array().expect("words").iter().map(|word| word.as_str().expect("text")).collect();
     let mut server = Server::begun(command(&world, &words));
     assert_eq!(server.tool("whoami", json!({})).ok().parts()["programs"], json!(["cat"]));
 }
@@ -87,7 +88,8 @@ fn what_stands_there_already_stays_and_nothing_is_written_that_is_not_understood
     world.run("mcp install --client claude-code").ok();
     assert!(json_of(&real)["mcpServers"]["agent-vault"].is_object());
     assert!(world.repo.join(".mcp.json").is_symlink());
-    let left: Vec<_> = std::fs::read_dir(world.root.join("tmp")).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(world.root.join("tmp")).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["real.json"]);
 }
 
@@ -103,7 +105,8 @@ fn a_file_that_cannot_be_written_stays_as_it_is() {
 fn the_page_shows_what_is_printed_and_calls_that_work() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("docs/mcp.md");
     let page = std::fs::read_to_string(page).expect("docs/mcp.md");
-    let blocks: Vec<&str> = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().expect("its end")).collect();
+    let blocks: Vec<&str> =
+        page.split("```json\n").skip(1).map(|rest| rest.split("```").next().expect("its end")).collect();
     let world = World::story();
     let line = page.lines().find(|line| line.ends_with("--print")).expect("the command").replace('\'', "");
     let printed = world.run(line.strip_prefix("agent-vault ").expect("a command")).ok();

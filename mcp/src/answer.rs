@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_hint_and_without_what_a_terminal_obeys_or_a_key() {
-        let error = Error::Usage { message: "bad \u{1b}[2J AGE-SECRET-KEY-1QQQ".into(), hint: "do\u{202e} this".into() };
+        let error =
+            Error::Usage { message: "bad \u{1b}[2J AGE-SECRET-KEY-1QQQ".into(), hint: "do\u{202e} this".into() };
         let result = CallToolResult::from(Failure::One(error));
         let text = serde_json::to_string(&result).unwrap();
         assert_eq!(result.is_error, Some(true));

@@ -59,7 +59,8 @@ mod tests {
             whole.chunks(cut).for_each(|chunk| capped.push(chunk));
             assert_eq!(capped.left_out(), 900, "{cut}");
             let text = capped.text();
-            let (first, last) = (std::str::from_utf8(&whole[..50]).unwrap(), std::str::from_utf8(&whole[950..]).unwrap());
+            let (first, last) =
+                (std::str::from_utf8(&whole[..50]).unwrap(), std::str::from_utf8(&whole[950..]).unwrap());
             assert_eq!(text, format!("{first}\n[… 900 bytes left out …]\n{last}"), "{cut}");
         }
     }

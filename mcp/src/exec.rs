@@ -57,7 +57,13 @@ impl Wish {
 ///
 /// # Errors
 /// What keeps it from being started. How it ends is an answer.
-pub fn run(open: &Open, rules: &Rules, running: &Running, wish: &Wish, stop: &dyn Fn() -> bool) -> Result<Answer, Failure> {
+pub fn run(
+    open: &Open,
+    rules: &Rules,
+    running: &Running,
+    wish: &Wish,
+    stop: &dyn Fn() -> bool,
+) -> Result<Answer, Failure> {
     let file = rules.program(&wish.command)?;
     let limit = wish.timeout.unwrap_or(LIMIT);
     if !(1..=LONGEST).contains(&limit) {
@@ -111,7 +117,10 @@ fn variables(named: &BTreeMap<String, String>) -> Result<Vec<(Name, Text)>> {
 fn arguments(words: &[String]) -> Result<Vec<Text>> {
     let text = |(at, word): (usize, &String)| {
         if word.contains('\0') {
-            return Err(Error::Usage { message: format!("argument {at} holds a NUL byte"), hint: "leave it out".into() });
+            return Err(Error::Usage {
+                message: format!("argument {at} holds a NUL byte"),
+                hint: "leave it out".into(),
+            });
         }
         Text::of_value(word.as_bytes())
             .map_err(|error| Error::Usage { message: format!("argument {at}: {error}"), hint: error.hint() })
@@ -121,9 +130,9 @@ fn arguments(words: &[String]) -> Result<Vec<Text>> {
 
 /// All references, and who wants each.
 fn wanted<'w>(variables: &'w [(Name, Text)], arguments: &'w [Text]) -> Vec<Wanted<'w>> {
-    let of_variables = variables.iter().flat_map(|(name, text)| {
-        text.references().map(move |reference| Wanted { by: name.to_string(), reference })
-    });
+    let of_variables = variables
+        .iter()
+        .flat_map(|(name, text)| text.references().map(move |reference| Wanted { by: name.to_string(), reference }));
     let of_arguments = (1..).zip(arguments).flat_map(|(at, text)| {
         text.references().map(move |reference| Wanted { by: format!("argument {at}"), reference })
     });
@@ -169,7 +178,9 @@ fn command(
             if values.use_only.contains(reference) {
                 return Err(receiving::in_argument(at, reference));
             }
-            notes.push(format!("argument {at} holds the value of {reference}: everybody on the machine can see arguments"));
+            notes.push(format!(
+                "argument {at} holds the value of {reference}: everybody on the machine can see arguments"
+            ));
         }
         let word = os_string(&text.fill(|reference| values.of(reference)), || format!("argument {at}"))?;
         command.arg(word);
@@ -246,8 +257,9 @@ fn told(status: Option<ExitStatus>, limit: u64, out: &Capped, err: &Capped, note
         }
     }
     let cut = [("output", out), ("errors", err)].into_iter().filter(|(_, stream)| stream.left_out() > 0);
-    let cut: Vec<String> =
-        cut.map(|(what, stream)| format!("{} bytes of the {what} are left out: {KEPT} are kept", stream.left_out())).collect();
+    let cut: Vec<String> = cut
+        .map(|(what, stream)| format!("{} bytes of the {what} are left out: {KEPT} are kept", stream.left_out()))
+        .collect();
     let notes: Vec<&String> = notes.iter().chain(&cut).collect();
     notes.iter().for_each(|note| text.push_str(&format!("\n\nnote: {note}")));
     Answer::with(

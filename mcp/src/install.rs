@@ -26,7 +26,9 @@ pub fn run(options: &Options, wanted: &Install) -> Result<String> {
     let before = read(&file)?;
     let not_understood = |reason: merge::Unclear| Error::Usage {
         message: format!("{}: {reason}", pretty(&file)),
-        hint: "nothing was changed; put it right, or print the entry with --print --config /dev/null and add it by hand".into(),
+        hint:
+            "nothing was changed; put it right, or print the entry with --print --config /dev/null and add it by hand"
+                .into(),
     };
     let table = table(wanted.client);
     if wanted.remove {

@@ -33,11 +33,8 @@ const INSTRUCTIONS: &str = "Secrets of an agent-vault. Prefer agent_vault_exec, 
 /// # Errors
 /// [`Error::Usage`] and [`Error::NotFound`] for flags that make no sense. What is wrong with the vault is told by each call.
 pub fn serve(options: &Options) -> Result<()> {
-    let shared = Arc::new(Shared {
-        rules: options.limits.rules()?,
-        place: Place::new(options),
-        running: Running::default(),
-    });
+    let shared =
+        Arc::new(Shared { rules: options.limits.rules()?, place: Place::new(options), running: Running::default() });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .max_blocking_threads(THREADS)
@@ -130,7 +127,8 @@ impl ServerHandler for Server {
         // A vault that is not there has no secrets; a tool's answer says what to do.
         let rows = found.map(|found| found.rows).unwrap_or_default();
         let resource = |row: &tools::Shown| {
-            let resource = Resource::new(format!("{SCHEME}{}", row.name), row.name.clone()).with_mime_type("application/json");
+            let resource =
+                Resource::new(format!("{SCHEME}{}", row.name), row.name.clone()).with_mime_type("application/json");
             match &row.description {
                 Some(description) => resource.with_description(description.clone()),
                 None => resource,

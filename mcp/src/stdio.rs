@@ -233,9 +233,8 @@ fn id_of(begins: &[u8], ends: &[u8]) -> Option<RequestId> {
     };
     let key = "\"id\"";
     let before_params = &begins[..begins.find("\"params\"").unwrap_or(begins.len())];
-    let at_begin = before_params.find(key).and_then(|at| {
-        first(before_params[at + key.len()..].trim_start().strip_prefix(':')?)
-    });
+    let at_begin =
+        before_params.find(key).and_then(|at| first(before_params[at + key.len()..].trim_start().strip_prefix(':')?));
     at_begin.or_else(|| {
         let rest = format!("{{{}", &ends[ends.rfind(key)?..]);
         let value: serde_json::Value = serde_json::from_str(&rest).ok()?;
@@ -257,7 +256,10 @@ mod tests {
     #[test]
     fn lines_are_read_whole_whatever_the_pieces_and_too_large_ones_are_not_held() {
         let whole = |text: &str| Line::Whole(text.as_bytes().to_vec());
-        assert_eq!(lines(b"one\n\ntwo two two two\nrest", 20), [whole("one"), whole(""), whole("two two two two"), whole("rest")]);
+        assert_eq!(
+            lines(b"one\n\ntwo two two two\nrest", 20),
+            [whole("one"), whole(""), whole("two two two two"), whole("rest")]
+        );
         let long = "x".repeat(100_000);
         let found = lines(format!("a\n{long}y\nb\n").as_bytes(), 20_000);
         assert_eq!((&found[0], &found[2], found.len()), (&whole("a"), &whole("b"), 3));
@@ -270,7 +272,10 @@ mod tests {
     fn who_sent_too_much_is_found_at_either_end() {
         let id = |begins: &str, ends: &str| id_of(begins.as_bytes(), ends.as_bytes()).map(|id| id.to_string());
         assert_eq!(id(r#"{"jsonrpc":"2.0","id": 7,"method":"x","params":{"a":"yyy"#, "yyy\"}}"), Some("7".into()));
-        assert_eq!(id(r#"{"method":"x","params":{"id":3,"a":"yyy"#, r#"yyy"},"jsonrpc":"2.0","id":"k"}"#), Some("k".into()));
+        assert_eq!(
+            id(r#"{"method":"x","params":{"id":3,"a":"yyy"#, r#"yyy"},"jsonrpc":"2.0","id":"k"}"#),
+            Some("k".into())
+        );
         assert_eq!(id(r#"{"method":"x","params":{"id":3"#, "yyy\"}}"), None);
         assert_eq!(id("xxxx", "yyyy"), None);
         assert_eq!(id("\"id\"", "\"id\""), None);
@@ -282,7 +287,12 @@ mod tests {
         for text in ["", "   ", "{", "nonsense", "\u{0}", r#"{"jsonrpc":"2.0"}"#, "7", "null", "{}"] {
             assert!(matches!(of(text), Understood::Nothing), "{text}");
         }
-        for text in [r#"{"jsonrpc":"2.0","id":1}"#, "[]", r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, r#"{"id":{},"method":3}"#] {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            "[]",
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
+            r#"{"id":{},"method":3}"#,
+        ] {
             assert!(matches!(of(text), Understood::Answer(..)), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));

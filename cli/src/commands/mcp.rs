@@ -27,9 +27,9 @@ fn beside() -> Option<PathBuf> {
 /// `--vault` and `--key`, as the server names them.
 fn common(app: &App) -> Vec<OsString> {
     let named = [("--repo", &app.common.vault), ("--key", &app.common.key)];
-    let words = named.into_iter().flat_map(|(flag, value)| {
-        value.iter().flat_map(move |value| [flag.into(), value.clone().into_os_string()])
-    });
+    let words = named
+        .into_iter()
+        .flat_map(|(flag, value)| value.iter().flat_map(move |value| [flag.into(), value.clone().into_os_string()]));
     words.collect()
 }
 

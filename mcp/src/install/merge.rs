@@ -175,10 +175,13 @@ impl Object {
         let member = format!("{}{inner}{}: {value}", style.end, quoted(key));
         match self.members.last() {
             None => spliced(text, self.open + 1..self.close, &format!("{member}{}{outer}", style.end)),
-            Some(last) => match last.comma {
-                Some(comma) => spliced(text, comma..comma, &member),
-                None => spliced(text, last.value.end..last.value.end, &format!(",{member}")),
-            },
+            Some(last) => {
+                let end = last.comma.unwrap_or(last.value.end);
+                // What is said of it on its line stays with it.
+                let line = beyond_comment(text, end);
+                let comma = if last.comma.is_some() { "" } else { "," };
+                format!("{}{comma}{}{member}{}", &text[..end], &text[end..line], &text[line..])
+            }
         }
     }
 }
@@ -188,7 +191,11 @@ fn start(text: &str) -> Result<usize, Unclear> {
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let at = space(text, mark)?;
     let end = space(text, value(text, at, 0)?)?;
-    if text.as_bytes().get(at) != Some(&b'{') || end != text.len() { Err(Unclear::NotJson(end.min(text.len()))) } else { Ok(at) }
+    if text.as_bytes().get(at) != Some(&b'{') || end != text.len() {
+        Err(Unclear::NotJson(end.min(text.len())))
+    } else {
+        Ok(at)
+    }
 }
 
 /// Past white space and comments.
@@ -204,6 +211,15 @@ fn space(text: &str, mut at: usize) -> Result<usize, Unclear> {
         } else {
             return Ok(at);
         }
+    }
+}
+
+/// Past a comment that goes on to the end of the line; where there is none, `at`.
+fn beyond_comment(text: &str, at: usize) -> usize {
+    let rest = &text[at..];
+    match rest.trim_start_matches([' ', '\t']).starts_with("//") {
+        true => at + rest.find(['\r', '\n']).unwrap_or(rest.len()),
+        false => at,
     }
 }
 
@@ -290,7 +306,11 @@ mod tests {
     use serde_json::{Value, json};
 
     fn entry() -> Entry {
-        Entry { is_typed: false, command: "agent-vault".into(), args: vec!["mcp".into(), "--repo".into(), "a \"b\"".into()] }
+        Entry {
+            is_typed: false,
+            command: "agent-vault".into(),
+            args: vec!["mcp".into(), "--repo".into(), "a \"b\"".into()],
+        }
     }
 
     const EXPECTED: &str = r#"{"command": "agent-vault", "args": ["mcp", "--repo", "a \"b\""]}"#;
@@ -339,7 +359,12 @@ mod tests {
     fn comments_and_trailing_commas_stay() {
         let before = "// mine\n{\n  // servers, \"}\" and all\n  \"servers\": {\n    \"other\": { \"command\": \"x\", }, // last\n  },\n}\n";
         let after = put(before, "servers", "agent-vault", &entry()).unwrap();
-        assert!(after.contains("// mine") && after.contains("// last") && after.contains("\"other\": { \"command\": \"x\", }"));
+        assert!(
+            after.contains("// mine") && after.contains("\"other\": { \"command\": \"x\", }, // last\n"),
+            "{after}"
+        );
+        let plain = put("{\n  \"a\": 1 // one\n}\n", "servers", "agent-vault", &entry()).unwrap();
+        assert!(plain.contains("\"a\": 1, // one\n"), "{plain}");
         let again = put(&after, "servers", "agent-vault", &entry()).unwrap();
         assert_eq!(again, after);
         let out = remove(&after, "servers", "agent-vault").unwrap();
@@ -350,9 +375,24 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_not_changed() {
         for text in [
-            "[]", "7", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1 \"b\":2}", "{} {}", "{\"a\":tru}", "/* {}", "{\"a\":\"", "{\"a\\", "x{}",
-            "{,}", "{\"mcpServers\":[]}", "{\"mcpServers\":{},\"mcpServers\":{}}",
-            "{\"mcpServers\":{\"agent-vault\":1,\"agent-vault\":2}}", "{\"a\":\"\\q\",\"\\q\":1}", "é",
+            "[]",
+            "7",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1 \"b\":2}",
+            "{} {}",
+            "{\"a\":tru}",
+            "/* {}",
+            "{\"a\":\"",
+            "{\"a\\",
+            "x{}",
+            "{,}",
+            "{\"mcpServers\":[]}",
+            "{\"mcpServers\":{},\"mcpServers\":{}}",
+            "{\"mcpServers\":{\"agent-vault\":1,\"agent-vault\":2}}",
+            "{\"a\":\"\\q\",\"\\q\":1}",
+            "é",
         ] {
             assert!(put(text, "mcpServers", "agent-vault", &entry()).is_err(), "{text}");
         }

@@ -11,6 +11,7 @@
 //!
 //! It depends on no crate of the vault, so that it still builds and explains where the vault does not.
 
+mod addon;
 mod bench;
 mod docs;
 mod failure;

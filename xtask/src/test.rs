@@ -3,6 +3,7 @@
 use std::env;
 use std::process::{Command, ExitCode};
 
+use crate::addon;
 use crate::failure::{Context as _, Failure};
 use crate::mcp_clients;
 use crate::node::{self, Node};
@@ -32,6 +33,7 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let pre_commit = python::pre_commit()?;
     let wheel = if needs_wheel(args) { Some(wheel::installed(Profile::Dev)?) } else { None };
     let clients = if needs_wheel(args) { Some(mcp_clients::installed()?) } else { None };
+    let addon = if needs_wheel(args) { Some(addon::installed(Profile::Dev)?) } else { None };
 
     let mut command = cargo();
     command.args(["test", "--locked"]);
@@ -46,6 +48,9 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
         command.env(wheel::PYTHON, wheel.python).env(wheel::TOOLS, wheel.tools);
     }
 
+    if let Some(addon) = addon {
+        command.env(addon::PACKAGE, addon.package).env(addon::TOOLS, addon.tools);
+    }
     if let Some(clients) = clients {
         command.env(mcp_clients::PYTHON, clients.python).env(mcp_clients::NODE, clients.node);
         if std::env::var_os(node::NODE).is_none() {
@@ -67,7 +72,7 @@ fn names_package(args: &[String]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "-p" || arg.starts_with("--package"))
 }
 
-/// Whether the tests of the Python package and of the MCP server's clients are among those that run: they are the program's, which
+/// Whether the tests of the Python and Node packages and of the MCP server's clients are among those that run: they are the program's, which
 /// makes their vaults.
 fn needs_wheel(args: &[String]) -> bool {
     !names_package(args) || args.iter().any(|arg| arg.contains("agent-vault-cli"))

@@ -1,0 +1,224 @@
+//! The calls that there are, and how each is made of the core's.
+
+use crate::answer::{Answer, Changed, Listed, Told, Variable};
+use crate::secret::NativeSecret;
+use crate::vault::Opened;
+use agent_vault_core::vault::{Listing, SetRequest};
+use agent_vault_core::{AgentName, Error, GroupName, Owner, Result, SecretBytes, SecretPath, Timestamp};
+use agent_vault_deliver::environment::{self, Sources};
+use agent_vault_deliver::resolve;
+use agent_vault_open::references;
+use agent_vault_open::{Found, Message};
+use napi_derive::napi;
+
+/// In which form a value is wanted.
+#[derive(Debug, Clone, Copy)]
+pub enum Form {
+    /// As text.
+    Text,
+    /// Byte for byte.
+    Bytes,
+    /// As something that is not shown.
+    Secret,
+}
+
+/// What `set` is to make of a secret beside its value; what is absent stays.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct Wishes {
+    /// Its group.
+    pub group: Option<String>,
+    /// The agents that may read it beyond its group.
+    pub agents: Option<Vec<String>>,
+    /// When it expires: a time, a date or a duration; an empty text clears it.
+    pub expires: Option<String>,
+    /// One line for people; an empty text clears it.
+    pub description: Option<String>,
+}
+
+/// A value to be stored, and what is to be made of its secret.
+#[derive(Default)]
+pub struct Wanted {
+    /// The value; without one the stored one stays.
+    pub value: Option<SecretBytes>,
+    /// The rest.
+    pub wishes: Wishes,
+}
+
+impl Wanted {
+    fn request(self, now: Timestamp) -> Result<SetRequest> {
+        let Wishes { group, agents, expires, description } = self.wishes;
+        let agents = agents.map(|names| names.iter().map(|name| AgentName::parse(name)).collect());
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let expires = expires.map(|text| given(text).map(|text| Timestamp::parse_expiry(&text, now)).transpose());
+        Ok(SetRequest {
+            value: self.value,
+            group: group.map(|name| name.parse::<GroupName>()).transpose()?,
+            agents: agents.transpose()?,
+            expires: expires.transpose()?,
+            description: description.map(given),
+            ..SetRequest::default()
+        })
+    }
+}
+
+/// One call.
+pub enum Call {
+    /// A value.
+    Get(String, Form),
+    /// Every secret, or those of a group.
+    List(Option<String>),
+    /// Who is in which group, and who reads what.
+    Policy,
+    /// Variables for a program.
+    Env(Vec<(String, String)>),
+    /// A look at the remote, now.
+    Pull(bool),
+    /// The vault, opened anew.
+    Reload,
+    /// A value stored, or what is known of one.
+    Set(String, Wanted),
+    /// A secret removed.
+    Remove(String),
+    /// A group given to an agent.
+    Grant(String, String, bool, bool),
+    /// A group or a secret taken from an agent.
+    Revoke(String, Option<String>, Option<String>, bool),
+}
+
+/// Makes the call; what is wrong is part of the answer, and so is what was heard.
+pub fn make(opened: &Opened, call: &mut Call) -> Answer {
+    let mut answer = match call {
+        Call::Env(mapping) => env(opened, mapping).unwrap_or_else(failed),
+        call => done(opened, call).unwrap_or_else(|error| failed(Told::from(&error))),
+    };
+    answer.heard = opened.heard();
+    answer
+}
+
+fn failed(error: Told) -> Answer {
+    Answer { error: Some(error), ..Answer::default() }
+}
+
+fn done(opened: &Opened, call: &mut Call) -> Result<Answer> {
+    let changed = |changed: Changed| Answer { changed: Some(changed), ..Answer::default() };
+    Ok(match call {
+        Call::Get(path, form) => value(opened, path, *form)?,
+        Call::List(group) => {
+            let group = group.as_deref().map(str::parse::<GroupName>).transpose()?;
+            let Listing { rows, broken } = match &*opened.fresh()? {
+                Found::Signed(vault) => vault.list(group.as_ref())?,
+                Found::Old(old) => old.list(group.as_ref())?,
+            };
+            let broken = broken.iter().map(ToString::to_string).collect();
+            let listed = rows.into_iter().map(Listed::from).collect();
+            Answer { listed: Some(listed), broken: Some(broken), ..Answer::default() }
+        }
+        Call::Policy => {
+            let policy = match &*opened.fresh()? {
+                Found::Signed(vault) => vault.overview()?,
+                Found::Old(old) => old.overview()?,
+            };
+            Answer { policy: Some(policy.into()), ..Answer::default() }
+        }
+        Call::Pull(strict) => {
+            opened.pull(*strict)?;
+            Answer::default()
+        }
+        Call::Reload => {
+            opened.reload()?;
+            Answer::default()
+        }
+        Call::Set(path, wanted) => {
+            let path: SecretPath = path.parse()?;
+            let request = std::mem::take(wanted).request(opened.now())?;
+            let made = own(opened, |owner| owner.set(&path, request, false))?;
+            let revision = i64::try_from(made.metadata.revision).ok();
+            changed(Changed { commit: made.commit, revision, ..Changed::default() })
+        }
+        Call::Remove(path) => {
+            let path: SecretPath = path.parse()?;
+            changed(Changed { commit: Some(own(opened, |owner| owner.remove(&path))?), ..Changed::default() })
+        }
+        Call::Grant(agent, group, create, dry_run) => {
+            let (agent, group): (AgentName, GroupName) = (agent.parse()?, group.parse()?);
+            changed(own(opened, |owner| owner.grant(&agent, &group, *create, *dry_run, &|_, _| {}))?.into())
+        }
+        Call::Revoke(agent, group, secret, dry_run) => {
+            let agent: AgentName = agent.parse()?;
+            let group = group.as_deref().map(str::parse::<GroupName>).transpose()?;
+            let secret = secret.as_deref().map(str::parse::<SecretPath>).transpose()?;
+            let change = own(opened, |owner| match (&group, &secret) {
+                (Some(group), None) => owner.revoke(&agent, group, *dry_run, &|_, _| {}),
+                (None, Some(secret)) => owner.revoke_secret(&agent, secret, *dry_run),
+                _ => Err(Error::Usage {
+                    message: "revoke takes a group or a secret".into(),
+                    hint: "revoke(\"ci\", \"stripe\"), or revoke(\"ci\", { secret: \"stripe/api-key\" })".into(),
+                }),
+            })?;
+            changed(change.into())
+        }
+        // It has failures of its own kind.
+        Call::Env(_) => Answer::default(),
+    })
+}
+
+fn value(opened: &Opened, path: &str, form: Form) -> Result<Answer> {
+    let path: SecretPath = path.parse()?;
+    let (value, expires) = match &*opened.fresh()? {
+        Found::Signed(vault) => {
+            let secret = vault.get(&path, &opened.identities)?;
+            (secret.value, secret.metadata.expires)
+        }
+        Found::Old(old) => {
+            let secret = old.get(&path, &opened.identities)?;
+            (secret.value, secret.metadata.and_then(|metadata| metadata.expires))
+        }
+    };
+    if let Some(expires) = expires.filter(|expires| *expires <= opened.now()) {
+        opened.opening.say(Message::Warning(format!("{path} expired at {expires}")));
+    }
+    Ok(match form {
+        Form::Text => Answer { text: Some(value.text(path.as_str())?.to_owned()), ..Answer::default() },
+        Form::Bytes => Answer { bytes: Some(value.expose().to_vec().into()), ..Answer::default() },
+        Form::Secret => Answer { secret: Some(NativeSecret::new(value)), ..Answer::default() },
+    })
+}
+
+/// Does one thing as the owner, and then pushes, where this machine is set so.
+fn own<T>(opened: &Opened, act: impl FnOnce(&Owner<'_>) -> Result<T>) -> Result<T> {
+    let found = opened.found();
+    let vault = match &*found {
+        Found::Signed(vault) => vault,
+        Found::Old(old) => return Err(Error::UnsignedVault { vault: old.dir().to_path_buf() }),
+    };
+    let done = vault.unlock(&opened.identities).and_then(|owner| act(&owner))?;
+    if let Err(error) = opened.opening.push_after_write(vault) {
+        let text = format!("not pushed: {error}; the change is made, `agent-vault sync` pushes it");
+        opened.opening.say(Message::Warning(text));
+    }
+    Ok(done)
+}
+
+/// All of the variables, or why each that failed did.
+fn env(opened: &Opened, mapping: &[(String, String)]) -> std::result::Result<Answer, Told> {
+    let one = |error: Error| Told::from(&error);
+    let named = mapping.iter().map(|(name, value)| environment::assigned(name, value)).collect::<Result<Vec<_>>>();
+    let variables =
+        environment::variables(&Sources { named: named.map_err(one)?, ..Sources::default() }).map_err(one)?;
+    let found = opened.fresh().map_err(one)?;
+    let reader = references::Opened::new(&opened.opening, opened.freshness).map_err(one)?;
+    let reader = reader.with(&found, opened.identities.clone());
+    let values = resolve(environment::wanted(&variables), &reader).map_err(Told::from)?;
+    let now = opened.now();
+    for (of, at) in values.expires.iter().filter(|(_, expires)| *expires <= now) {
+        opened.opening.say(Message::Warning(format!("{of} expired at {at}")));
+    }
+    let filled = environment::filled(&variables, &values).map_err(one)?;
+    let text = |(name, value): (std::ffi::OsString, SecretBytes)| {
+        let name = name.to_string_lossy().into_owned();
+        value.text(&name).map(|value| Variable { value: value.to_owned(), name: name.clone() }).map_err(one)
+    };
+    let variables = filled.into_iter().map(text).collect::<std::result::Result<_, _>>()?;
+    Ok(Answer { variables: Some(variables), ..Answer::default() })
+}

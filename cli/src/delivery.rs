@@ -12,6 +12,7 @@ use agent_vault_deliver::environment::{COMMITTED, EnvFile, Sources};
 use agent_vault_deliver::resolve::Wanted;
 use agent_vault_deliver::{Values, resolve};
 use agent_vault_open::references::Opened;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,8 +64,9 @@ pub fn sources(delivery: &Delivery) -> Result<Sources> {
         named => named.to_vec(),
     };
     let named = delivery.env.iter().map(|assigned| (assigned.name.clone(), assigned.text.clone())).collect();
+    let inherited = |(name, _): &(OsString, OsString)| !delivery.no_inherit && name != "AGENT_VAULT_KEY";
     Ok(Sources {
-        inherited: std::env::vars_os().filter(|(name, _)| name != "AGENT_VAULT_KEY").collect(),
+        inherited: std::env::vars_os().filter(inherited).collect(),
         files: files.iter().map(|file| env_file(file)).collect::<Result<_>>()?,
         profile: delivery.profile.clone(),
         named,

@@ -68,15 +68,51 @@ fn python_reads_json_and_what_a_format_cannot_hold_is_refused() {
 #[test]
 fn a_step_of_github_masks_every_line_before_it_writes_anything() {
     let world = World::story();
-    world.set("two/lines", "one%\ntwo\n");
+    world.set("two/lines", "  one%\ntwo\n");
     let file = world.tmp("github.env");
     std::fs::write(&file, "BEFORE=1\n").unwrap();
     let done = world.line("env --env A=two/lines --format github").env("GITHUB_ENV", &file).run().ok();
     done.prints("::add-mask::one%25\n::add-mask::two\n");
     let text = std::fs::read_to_string(&file).unwrap();
     let delimiter = text.lines().nth(1).unwrap().strip_prefix("A<<").unwrap();
-    assert_eq!(text, format!("BEFORE=1\nA<<{delimiter}\none%\ntwo\n\n{delimiter}\n"));
+    assert_eq!(text, format!("BEFORE=1\nA<<{delimiter}\n  one%\ntwo\n\n{delimiter}\n"));
     assert!(delimiter.len() > 40);
+}
+
+#[test]
+fn a_step_of_github_masks_the_secret_within_a_text_and_what_is_no_secret_stays_readable() {
+    let world = World::story();
+    let line = "env --env-file ../tmp/in --format github --env URL=https://u:${av://stripe/api-key}@example.org/";
+    std::fs::write(world.tmp("in"), "PORT=8080\n").unwrap();
+    let done = world.line(line).env("GITHUB_ENV", world.tmp("github.env")).run().ok();
+    done.prints(format!("::add-mask::{VALUE}\n"));
+    let text = std::fs::read_to_string(world.tmp("github.env")).unwrap();
+    assert!(text.contains("\n8080\n") && text.contains(&format!("\nhttps://u:{VALUE}@example.org/\n")), "{text}");
+}
+
+#[test]
+fn a_step_of_github_adds_to_a_file_whose_last_line_has_no_end() {
+    let world = World::story();
+    let file = world.tmp("github.env");
+    for (before, kept) in [("BEFORE=1", "BEFORE=1\nA<<"), ("BEFORE=1\n", "BEFORE=1\nA<<"), ("", "A<<")] {
+        std::fs::write(&file, before).unwrap();
+        world.line("env --env A=stripe/api-key --format github").env("GITHUB_ENV", &file).run().ok();
+        assert!(std::fs::read_to_string(&file).unwrap().starts_with(kept), "{before:?}");
+    }
+}
+
+#[test]
+fn text_from_outside_that_reads_like_a_reference_is_left_alone_where_that_is_asked_for() {
+    let world = World::story();
+    let outside = "see ${av://stripe/api-key}";
+    let call = |line: &str| world.line(line).env("TITLE", outside).env("MALFORMED", "av://a b");
+    call("env --no-inherit --env A=stripe/api-key --format json")
+        .run()
+        .ok()
+        .prints(format!("{{\n  \"A\": \"{VALUE}\"\n}}\n"));
+    call("run --no-inherit -- printenv TITLE").run().ok().prints(format!("{outside}\n"));
+    call("run --no-inherit --only TITLE -- true").run().fails(2).says("--only names TITLE");
+    call("run -- printenv TITLE").run().fails(2).says("MALFORMED");
 }
 
 #[test]

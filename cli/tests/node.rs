@@ -43,9 +43,12 @@ impl Place {
     fn new() -> Self {
         let temp = tempfile::tempdir().expect("a folder");
         copy(&top().join("sdk-node/tests"), &temp.path().join("tests"));
-        for (from, to) in
-            [("core/tests/vectors", "core/vectors"), ("core/tests/golden", "core/golden"), ("docs", "docs")]
-        {
+        for (from, to) in [
+            ("core/tests/vectors", "core/vectors"),
+            ("core/tests/golden", "core/golden"),
+            ("docs", "docs"),
+            ("examples", "agent-vault/examples"),
+        ] {
             copy(&top().join(from), &temp.path().join(to));
         }
         for folder in ["home", "tmp"] {
@@ -66,6 +69,7 @@ impl Place {
         command.env("LC_ALL", "C.UTF-8").env("GIT_CONFIG_NOSYSTEM", "1");
         command.env("AGENT_VAULT_TEST_PROGRAM", env!("CARGO_BIN_EXE_agent-vault"));
         command.env("AGENT_VAULT_TEST_CORE", at("core")).env("AGENT_VAULT_TEST_DOCS", at("docs"));
+        command.env("AGENT_VAULT_TEST_EXAMPLES", at("agent-vault/examples"));
     }
 
     #[track_caller]

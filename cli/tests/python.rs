@@ -39,11 +39,13 @@ fn copy(from: &Path, to: &Path) {
 #[track_caller]
 fn passes(file: &str) {
     let temp = tempfile::tempdir().expect("a folder");
-    let [tests, core, home, docs] = ["pytests", "core", "home", "docs"].map(|name| temp.path().join(name));
+    let [tests, core, home, docs, examples] =
+        ["pytests", "core", "home", "docs", "examples"].map(|name| temp.path().join(name));
     copy(&top().join("sdk-python/pytests"), &tests);
     copy(&top().join("core/tests/vectors"), &core.join("vectors"));
     copy(&top().join("core/tests/golden"), &core.join("golden"));
     copy(&top().join("docs"), &docs);
+    copy(&top().join("examples"), &examples);
     std::fs::create_dir(&home).expect("a folder");
     let mut python = Command::new(named(PYTHON));
     python.args([
@@ -67,7 +69,7 @@ fn passes(file: &str) {
     python.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &home).env("LC_ALL", "C.UTF-8");
     python.env("PYTHONDONTWRITEBYTECODE", "1");
     python.env("AGENT_VAULT_TEST_PROGRAM", env!("CARGO_BIN_EXE_agent-vault")).env("AGENT_VAULT_TEST_CORE", &core);
-    python.env("AGENT_VAULT_TEST_DOCS", &docs).env(TOOLS, named(TOOLS));
+    python.env("AGENT_VAULT_TEST_DOCS", &docs).env("AGENT_VAULT_TEST_EXAMPLES", &examples).env(TOOLS, named(TOOLS));
     let output = python.output().expect("pytest runs");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "test_{file}.py\n{out}\n{err}");

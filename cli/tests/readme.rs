@@ -1,4 +1,4 @@
-//! The shell blocks of README.md and docs/*.md, run as a reader would run them.
+//! The shell blocks of README.md, docs/*.md and examples/*/README.md, run as a reader would run them.
 //!
 //! A block that begins with ```` ```sh ```` is run with `bash -euo pipefail`. All blocks of a document are one script: they
 //! share the working directory and the shell's state, and a line of the script has the number that it has in the
@@ -128,6 +128,35 @@ fn the_documents_commands_work_in_a_vault_as_they_are_written() {
             is_true(&world, &name, &read(&name));
         }
     }
+}
+
+#[test]
+fn the_examples_readmes_work_in_a_vault_beside_a_clone_as_they_are_written() {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(top().join("examples")).expect("examples").flatten() {
+        let example = entry.file_name().to_string_lossy().into_owned();
+        let name = format!("examples/{example}/README.md");
+        // Where the packages are installed: by `test_docs.py` of `sdk-python/pytests`, and `docs.test.mjs` of `sdk-node/tests`.
+        if !["node", "python"].contains(&&*example) {
+            let world = World::story();
+            std::os::unix::fs::symlink(top(), world.root.join("agent-vault")).unwrap();
+            assert!(is_true(&world, &name, &read(&name)), "{name} has no block to run");
+        }
+        found.push(example);
+    }
+    found.sort();
+    assert_eq!(found, ["claude-code", "docker", "github-actions", "node", "python"]);
+}
+
+#[test]
+fn the_page_for_agents_knows_every_exit_code() {
+    let (agents, readme) = (read("docs/for-agents.md"), read("README.md"));
+    let codes: Vec<String> = (0..=12).map(|code| code.to_string()).chain(["126, 127".into()]).collect();
+    for code in codes {
+        assert!(readme.contains(&format!("| {code} | ")), "README.md: {code}");
+        assert_eq!(agents.matches(&format!("\n| {code} | ")).count(), 1, "docs/for-agents.md: {code}");
+    }
+    assert!(!readme.contains("| 13 | "));
 }
 
 #[test]

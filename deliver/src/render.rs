@@ -4,6 +4,7 @@ use crate::dotenv;
 use agent_vault_core::{Error, Result, SecretBytes};
 use rand::Rng;
 use shell_quote::{Bash, Fish};
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// A variable and its value.
@@ -95,43 +96,58 @@ fn quoted(text: &str) -> String {
 
 /// What a step of GitHub Actions does with variables.
 pub struct GitHub {
-    /// For standard output, before anything else: hides every line of every value in the job's log.
+    /// For standard output, before anything else: hides every line of every secret in the job's log.
     pub masks: SecretBytes,
     /// For the end of the file that `GITHUB_ENV` names.
     pub file: SecretBytes,
 }
 
 /// Variables for the steps of a job that follow (GitHub Actions, "Workflow commands": `add-mask`, and environment files with
-/// a delimiter, which is random: no value can end what it stands in).
+/// a delimiter, which is random: no value can end what it stands in). `secrets` are what stands in the variables and is to be
+/// hidden, wherever else it is printed: the password of an address, and not the address alone.
 ///
 /// # Errors
-/// [`Error::Usage`] for a value that is no text.
-pub fn github(variables: &[Variable<'_>]) -> Result<GitHub> {
-    let (mut masks, mut file) = (String::new(), String::new());
+/// [`Error::Usage`] for a value or a secret that is no text.
+pub fn github(variables: &[Variable<'_>], secrets: &[Variable<'_>]) -> Result<GitHub> {
+    let mut file = Vec::with_capacity(variables.iter().map(|(name, value)| name.len() + value.len() + 128).sum());
     for (name, value) in variables {
         let value = text(name, value)?;
-        for line in value.split(['\n', '\r']).filter(|line| !line.trim().is_empty()) {
-            masks.push_str(&format!("::add-mask::{}\n", escaped(line)));
-        }
         let delimiter = loop {
             let delimiter = format!("agent_vault_{:032x}", rand::rngs::OsRng.r#gen::<u128>());
             if !value.contains(&delimiter) {
                 break delimiter;
             }
         };
-        file.push_str(&format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"));
+        for part in [name, "<<", &*delimiter, "\n", value, "\n", &*delimiter, "\n"] {
+            file.extend_from_slice(part.as_bytes());
+        }
     }
-    Ok(GitHub { masks: SecretBytes::new(masks.into_bytes()), file: SecretBytes::new(file.into_bytes()) })
+    let mut lines = BTreeSet::new();
+    for (name, secret) in secrets {
+        // Without the blanks around it, a line is found with and without them.
+        lines.extend(text(name, secret)?.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()));
+    }
+    let mut masks = Vec::with_capacity(lines.iter().map(|line| line.len() * 3 + 16).sum());
+    for line in lines {
+        masks.extend_from_slice(b"::add-mask::");
+        line.bytes().for_each(|byte| escape(byte, &mut masks));
+        masks.push(b'\n');
+    }
+    Ok(GitHub { masks: SecretBytes::new(masks), file: SecretBytes::new(file) })
 }
 
-/// The data of a workflow command (actions/toolkit, `escapeData`).
-fn escaped(data: &str) -> String {
-    data.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+/// The data of a workflow command (actions/toolkit, `escapeData`); it ends with its line.
+fn escape(byte: u8, into: &mut Vec<u8>) {
+    match byte {
+        b'%' => into.extend_from_slice(b"%25"),
+        _ => into.push(byte),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn rendered(format: Format, value: &[u8]) -> Result<String> {
         let value = SecretBytes::new(value.to_vec());
@@ -143,7 +159,8 @@ mod tests {
         assert!(rendered(Format::Docker, b"a\nb").is_err());
         assert!(rendered(Format::Json, b"\xff").is_err());
         assert!(rendered(Format::PowerShell, b"\xff").is_err());
-        assert!(github(&[("A", &SecretBytes::new(b"\xff".to_vec()))]).is_err());
+        let no_text = SecretBytes::new(b"\xff".to_vec());
+        assert!(github(&[("A", &no_text)], &[]).is_err() && github(&[], &[("av://a", &no_text)]).is_err());
     }
 
     #[test]
@@ -157,12 +174,45 @@ mod tests {
 
     #[test]
     fn github_masks_every_line_and_no_value_ends_its_own_text() {
-        let value = SecretBytes::new(b"50%\r\n\nEOF\nB=1\n".to_vec());
-        let made = github(&[("A", &value)]).unwrap();
-        assert_eq!(made.masks.expose(), b"::add-mask::50%25\n::add-mask::EOF\n::add-mask::B=1\n");
+        let value = SecretBytes::new(b"  50%\t\r\n\nEOF\nB=1\n".to_vec());
+        let made = github(&[("A", &value)], &[("av://a", &value), ("av://b", &value)]).unwrap();
+        assert_eq!(made.masks.expose(), b"::add-mask::50%25\n::add-mask::B=1\n::add-mask::EOF\n");
         let file = std::str::from_utf8(made.file.expose()).unwrap();
         let delimiter = file.lines().next().unwrap().strip_prefix("A<<").unwrap();
-        assert_eq!(file, format!("A<<{delimiter}\n50%\r\n\nEOF\nB=1\n\n{delimiter}\n"));
-        assert_ne!(github(&[("A", &value)]).unwrap().file.expose(), made.file.expose());
+        assert_eq!(file, format!("A<<{delimiter}\n  50%\t\r\n\nEOF\nB=1\n\n{delimiter}\n"));
+        assert_ne!(github(&[("A", &value)], &[]).unwrap().file.expose(), made.file.expose());
+    }
+
+    #[test]
+    fn github_masks_the_secret_within_a_text_and_not_the_text() {
+        let [address, password] = ["postgres://app:hunter2@db", "hunter2"].map(|text| SecretBytes::new(text.into()));
+        let made = github(&[("DB_URL", &address)], &[("av://db/password", &password)]).unwrap();
+        assert_eq!(made.masks.expose(), b"::add-mask::hunter2\n");
+    }
+
+    /// What a reader makes of the file: it goes by the first line and the first line that repeats its delimiter.
+    fn read_back(file: &str) -> (&str, &str, &str) {
+        let (head, rest) = file.split_once('\n').unwrap();
+        let (name, delimiter) = head.split_once("<<").unwrap();
+        let end = rest.find(&format!("\n{delimiter}\n")).unwrap();
+        (name, &rest[..end], &rest[end + delimiter.len() + 2..])
+    }
+
+    proptest! {
+        #[test]
+        fn github_reads_back_any_text_and_a_mask_stays_on_its_line(value in "(?s)([a%:=<\r\n \u{85}\u{2028}]|EOF|::|%0A){0,24}") {
+            let secret = SecretBytes::new(value.clone().into_bytes());
+            let made = github(&[("A", &secret), ("B", &secret)], &[("av://a", &secret)]).unwrap();
+            let (name, read, rest) = read_back(std::str::from_utf8(made.file.expose()).unwrap());
+            prop_assert_eq!((name, read), ("A", &*value));
+            let (name, read, rest) = read_back(rest);
+            prop_assert_eq!((name, read, rest), ("B", &*value, ""));
+            let masks = std::str::from_utf8(made.masks.expose()).unwrap();
+            let told: BTreeSet<String> =
+                masks.lines().map(|line| line.strip_prefix("::add-mask::").unwrap().replace("%25", "%")).collect();
+            let lines = value.split(['\n', '\r']).map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
+            prop_assert_eq!(told, lines.collect::<BTreeSet<_>>());
+            prop_assert!(masks.is_empty() || masks.ends_with('\n') && !masks.contains('\r'));
+        }
     }
 }

@@ -76,18 +76,3 @@ def test_a_vault_that_is_busy_is_a_conflict(world: World) -> None:
     with pytest.raises(agent_vault.ConflictError) as caught:
         Vault(world.repo).set("stripe/api-key", "x")
     assert caught.value.code == "busy"
-
-
-def test_a_use_only_value_is_listed_and_withheld_whatever_the_key(world: World) -> None:
-    options = ("--use-only", "--programs", "/usr/bin/wc", "--hosts", "github.com")
-    world.av("set", "stripe/token", *options, stdin=b"ghp_0a1b2c3d4e5f")
-    (secret,) = (one for one in Vault(world.repo).list_secrets() if one.name == "stripe/token")
-    assert secret.use_only and secret.programs == ["/usr/bin/wc"] and secret.hosts == ["github.com"]
-    for vault in (Vault(world.repo), Vault(world.repo, world.key("ci"))):
-        for call in (vault.get, vault.get_bytes, vault.get_secret, lambda path: vault.env({"TOKEN": path})):
-            with pytest.raises(agent_vault.NotAuthorizedError) as caught:
-                call("stripe/token")
-            assert caught.value.code == "withheld" and str(caught.value.path).endswith("stripe/token") and caught.value.hint
-            assert "ghp_" not in f"{caught.value} {caught.value.hint}"
-    world.av("set", "stripe/token", "--no-use-only", stdin=b"ghp_0a1b2c3d4e5f")
-    assert Vault(world.repo).get("stripe/token") == "ghp_0a1b2c3d4e5f"

@@ -117,6 +117,28 @@ def test_a_value_that_has_expired_is_read_with_a_warning(world: World) -> None:
         assert vault.env({"KEY": "stripe/api-key"}) == {"KEY": "sk_live_51"}
 
 
+def test_a_use_only_value_is_withheld_from_every_key_and_its_listing_says_for_whom(world: World) -> None:
+    program = Path(world.run("sh", "-c", "command -v cmp").strip())
+    world.av("set", "stripe/api-key", "--use-only", "--programs", str(program), "--hosts", "api.example.org")
+    for vault in (Vault(world.repo), Vault(world.repo, world.key("ci"))):
+        for read in (vault.get, vault.get_bytes, vault.get_secret):
+            with pytest.raises(agent_vault.NotAuthorizedError, match="use-only") as caught:
+                read("stripe/api-key")
+            error = caught.value
+            assert (error.code, error.path) == ("withheld", "stripe/api-key")
+            assert "agent-vault run" in error.hint
+            assert "sk_live_51" not in f"{error!r} {error} {error.hint}"
+        with pytest.raises(agent_vault.NotAuthorizedError) as caught:
+            vault.env({"KEY": "stripe/api-key"})
+        assert caught.value.code == "withheld" and "agent-vault run" in caught.value.hint
+        (bound,) = vault.list_secrets("stripe")
+        assert (bound.use_only, bound.hosts) == (True, ["api.example.org"])
+        assert bound.programs == [str(program.resolve())]
+        assert pickle.loads(pickle.dumps(bound)) == bound
+    (free,) = Vault(world.repo).list_secrets("postgres")
+    assert (free.use_only, free.programs, free.hosts) == (False, [], [])
+
+
 def test_agents_and_the_manifest_are_as_in_0_1_0(world: World) -> None:
     vault = Vault(world.repo, world.key("ci"))
     assert vault.list_agents() == [{"name": "ci", "groups": ["stripe"]}]

@@ -12,6 +12,7 @@ import agent_vault
 from agent_vault import _native, errors, manifest, vault
 
 TOOLS = Path(os.environ["AGENT_VAULT_TEST_PYTHON_TOOLS"]).parent
+EXAMPLES = Path(os.environ["AGENT_VAULT_TEST_EXAMPLES"])
 
 EXAMPLE = '''
 import asyncio
@@ -90,6 +91,10 @@ def test_the_package_itself_and_the_tests_are_typed(tmp_path: Path) -> None:
     assert code == 0, said
     tests = sorted(str(file) for file in Path(__file__).parent.glob("*.py"))
     code, said = judged(*mypy, *tests, cwd=tmp_path)
+    assert code == 0, said
+    examples = sorted(str(file) for file in EXAMPLES.rglob("*.py"))
+    assert examples
+    code, said = judged(*mypy, *examples, cwd=tmp_path)
     assert code == 0, said
 
 

@@ -23,6 +23,9 @@ pub struct Delivery {
     /// Only these variables, comma-separated
     #[arg(long, value_name = "VAR,…", value_delimiter = ',')]
     pub only: Vec<Name>,
+    /// Resolve nothing in variables that are set already: text from outside may read like a reference
+    #[arg(long)]
+    pub no_inherit: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub looking: Looking,

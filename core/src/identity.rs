@@ -19,6 +19,12 @@ use zeroize::Zeroizing;
 
 /// The most bytes an identity file may have.
 const MAX_KEY_FILE: u64 = 1 << 20;
+/// Whether a text is there as a file, or is written as paths are.
+fn names_a_file(path: &Path) -> bool {
+    let begins = |mark: &str| path.as_os_str().as_encoded_bytes().starts_with(mark.as_bytes());
+    path.is_absolute() || ["./", "../", "~"].into_iter().any(begins) || path.exists()
+}
+
 /// Where a variable's text cannot be a path: it holds a key itself.
 const KEY_MARKS: [&str; 4] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN ", "\n"];
 
@@ -77,6 +83,10 @@ impl Identities {
                 Some("") => Err(unusable(origin, "it is empty")),
                 Some(text) if KEY_MARKS.iter().any(|mark| text.contains(mark)) => {
                     Self::from_bytes(SecretBytes::new(text.as_bytes().to_vec()), origin, prompt)
+                }
+                // Anything else that was pasted there may be a secret, and is not repeated.
+                _ if !names_a_file(Path::new(text)) => {
+                    Err(unusable(origin, "it is no private key, and there is no file of that name"))
                 }
                 _ => Self::from_file(Path::new(text), prompt),
             };
@@ -355,6 +365,26 @@ mod tests {
             "test",
             &(Arc::new(Nobody) as Arc<dyn Prompt>),
         )
+    }
+
+    #[test]
+    fn what_was_pasted_in_the_place_of_a_key_is_not_repeated() {
+        let temp = tempfile::tempdir().unwrap();
+        let (home, prompt) = (Home::new(temp.path()), Arc::new(Nobody) as Arc<dyn Prompt>);
+        let told = |text: &str| {
+            let Err(error) = Identities::resolve(None, Some(OsStr::new(text)), &home, &prompt) else {
+                panic!("{text}")
+            };
+            (error.code(), error.to_string())
+        };
+        for pasted in ["sk_live_51_a_secret", "hunter2", "c2VjcmV0/c2VjcmV0+Zw==", "two\nlines"] {
+            let (code, text) = told(pasted);
+            assert_eq!(code, "key-unusable");
+            assert!(!text.contains(pasted) && !text.contains("secret") && text.contains("AGENT_VAULT_KEY"), "{text}");
+        }
+        for path in ["/nowhere/ci.key", "./ci.key", "~/ci.key", "../ci.key"] {
+            assert!(told(path).1.contains(path), "a path that is mistyped is named");
+        }
     }
 
     #[test]

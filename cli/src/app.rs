@@ -104,7 +104,7 @@ pub enum Command {
     /// Write a value to standard output, byte for byte
     #[command(after_help = "Example: agent-vault get stripe/api-key --key ~/.agent-vault/agents/ci.key")]
     Get(Get),
-    /// Serve a model's client: the MCP server, or its place in a client's configuration
+    /// Serve models over MCP, or set a client of theirs up
     #[command(
         disable_help_flag = true,
         disable_version_flag = true,

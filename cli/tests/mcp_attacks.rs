@@ -7,9 +7,9 @@ mod support_mcp;
 use agent_vault_test_remotes::executable;
 use serde_json::json;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use support::{VALUE, World};
-use support_mcp::{Server, command};
+use support_mcp::{Server, command, program};
 
 /// The most memory that the server may ever have had, in KiB.
 fn peak(server: &Server) -> u64 {
@@ -415,4 +415,87 @@ fn an_error_never_tells_a_value_or_a_key() {
     assert!(!err.contains(&secret[20..]), "{err}");
     let audit = world.run("audit --json").ok();
     assert!(!audit.out().contains(&secret[20..]), "{audit}");
+}
+
+#[test]
+fn what_is_wrong_with_the_vault_is_told_whichever_secrets_are_allowed() {
+    let world = World::story();
+    world.set("db/password", "not-for-the-model");
+    let mut server = Server::of_agent(&world, &["--allow", "stripe/*"]);
+    assert_eq!(server.tool("check", json!({})).ok().parts()["ok"], json!(true));
+    let text = world.text("manifest.yaml").replace("stripe", "strype");
+    world.plant("manifest.yaml", text);
+    let told = server.tool("check", json!({})).ok();
+    assert!(told.parts()["ok"] == json!(false) && told.text().contains("[tampered]"), "{}", told.text());
+    // What is wrong with a secret that the model may not hear of counts, and is not named.
+    let world = World::story();
+    world.set("db/password", "not-for-the-model");
+    world.plant("secrets/db/password.enc", b"broken");
+    let mut server = Server::of_agent(&world, &["--allow", "stripe/*"]);
+    let told = server.tool("check", json!({})).ok().keeps_silent_about("db/password");
+    assert_eq!(told.parts()["ok"], json!(false), "{}", told.text());
+    assert!(told.text().contains("that this server does not serve"), "{}", told.text());
+}
+
+#[test]
+fn the_key_is_masked_in_what_a_program_prints_and_the_server_s_memory_is_closed() {
+    let world = World::story();
+    let key = std::fs::read_to_string(world.key("ci")).expect("a key");
+    let line = key.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).expect("a key").to_owned();
+    let wish = json!({"command": "cat", "args": [world.key("ci")]});
+    let mut server = Server::of_agent(&world, &["--exec-allow", "cat"]);
+    let done = server.tool("exec", wish.clone()).ok().keeps_silent_about(&line[16..]);
+    assert!(done.text().contains("***"), "{}", done.text());
+    let mut start = command(&world, &["--exec-allow", "cat"]);
+    start.env("AGENT_VAULT_KEY", &line);
+    Server::begun(start).tool("exec", wish).ok().keeps_silent_about(&line[16..]);
+    // Asked of the kernel before anything else: whoever runs this test may be root, who reads all memory.
+    let trace = world.tmp("trace");
+    let mut strace = Command::new("strace");
+    world.surround(&mut strace, &world.home);
+    strace.args(["-e", "trace=prctl", "-o"]).arg(&trace).arg(program()).stdin(Stdio::null());
+    assert!(strace.status().expect("strace runs").success());
+    let calls = std::fs::read_to_string(&trace).expect("a trace");
+    assert!(calls.contains("PR_SET_DUMPABLE, SUID_DUMP_DISABLE"), "{calls}");
+}
+
+#[test]
+fn refused_calls_stand_in_the_log_too() {
+    let world = World::story();
+    let mut server = Server::of_agent(&world, &["--tools", "get"]);
+    server.tool("list", json!({})).fails("usage");
+    server.tool("get", json!({"secret": "../x"})).fails("invalid-name");
+    server.tool("get", json!({"wrong": 1})).fails("usage");
+    server.end();
+    let records = world.run("audit --json").ok().json();
+    let refused: Vec<(&str, &str)> = records
+        .as_array()
+        .expect("records")
+        .iter()
+        .filter(|record| record["client"].is_string())
+        .map(|record| (record["operation"].as_str().expect("text"), record["outcome"].as_str().expect("text")))
+        .collect();
+    assert_eq!(refused, [("list", "usage"), ("get", "usage"), ("get", "usage")]);
+}
+
+#[test]
+fn eight_programs_run_at_once_and_no_more_and_cancelled_calls_keep_their_place_until_they_end() {
+    let world = World::story();
+    let mut server = Server::of_agent(&world, &["--exec-allow", "sleep"]);
+    let sleep = |server: &mut Server, seconds: &str| {
+        let wish = json!({"name": "agent_vault_exec", "arguments": {"command": "sleep", "args": [seconds]}});
+        server.ask("tools/call", wish)
+    };
+    let ids: Vec<u64> = (0..12).map(|_| sleep(&mut server, "2")).collect();
+    let answers: Vec<serde_json::Value> = ids.iter().map(|_| server.hear()).collect();
+    let refused = answers.iter().filter(|answer| answer["result"]["isError"] == json!(true)).count();
+    assert_eq!(refused, 4, "{answers:?}");
+    for _ in 0..200 {
+        let id = sleep(&mut server, "300");
+        server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}}));
+    }
+    let id = server.ask("ping", json!({}));
+    while server.hear()["id"] != json!(id) {}
+    server.tool("exec", json!({"command": "sleep", "args": ["0"]})).ok();
+    assert!(server.end().0.success());
 }

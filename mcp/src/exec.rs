@@ -26,8 +26,6 @@ use std::time::Duration;
 const LIMIT: u64 = 60;
 /// The longest that it may say.
 const LONGEST: u64 = 600;
-/// The most programs at once.
-const MOST: usize = 8;
 
 /// What the model sends.
 #[derive(Debug, Deserialize)]
@@ -69,9 +67,9 @@ pub fn run(
     if !(1..=LONGEST).contains(&limit) {
         return Err(usage(format!("timeout is {limit}"), format!("give 1 to {LONGEST} seconds")));
     }
-    if running.count() >= MOST {
-        return Err(usage(format!("{MOST} programs run already"), "wait for one of them to end"));
-    }
+    let Some(place) = running.place() else {
+        return Err(usage(format!("{} programs run already", process::MOST), "wait for one of them to end"));
+    };
     let variables = variables(&wish.env)?;
     let arguments = arguments(&wish.args)?;
     let wanted = wanted(&variables, &arguments);
@@ -87,14 +85,14 @@ pub fn run(
             resolve(wanted, &reader).map_err(Failure::References)?
         }
     };
-    let (patterns, mut notes) = patterns(&values)?;
+    let (patterns, mut notes) = patterns(&values, open.own())?;
     let command = command(&program, &wish.command, &variables, &arguments, &values, &mut notes)?;
     let now = open.now();
     let expired = values.expires.iter().filter(|(_, expires)| *expires <= now);
     notes.extend(expired.map(|(reference, expires)| format!("{reference} expired at {expires}")));
     drop(values);
-    let done = process::run(command, &patterns, Duration::from_secs(limit), running, stop)
-        .map_err(Error::io("start", file))?;
+    let done =
+        process::run(command, &patterns, Duration::from_secs(limit), &place, stop).map_err(Error::io("start", file))?;
     Ok(told(done.status, limit, &done.out, &done.err, &notes))
 }
 
@@ -151,15 +149,15 @@ fn check(rules: &Rules, reference: &Reference) -> Result<()> {
 }
 
 /// What is looked for in what the program prints, and which values are too short for that.
-fn patterns(values: &Values) -> Result<(Patterns, Vec<String>)> {
+fn patterns(values: &Values, own: &[SecretBytes]) -> Result<(Patterns, Vec<String>)> {
     let (references, values): (Vec<_>, Vec<_>) = values.all().unzip();
-    let (patterns, short) = Patterns::of(values).map_err(|error| Error::Usage {
+    let (patterns, short) = Patterns::of(values.into_iter().chain(own)).map_err(|error| Error::Usage {
         message: error.to_string(),
         hint: "use fewer or smaller secrets at once".into(),
     })?;
     let shortest = mask::SHORTEST;
     let note = |at: usize| format!("{} has less than {shortest} bytes: it is not masked in the output", references[at]);
-    Ok((patterns, short.into_iter().map(note).collect()))
+    Ok((patterns, short.into_iter().filter(|at| *at < references.len()).map(note).collect()))
 }
 
 /// The command, with nothing of this server's own in its environment.

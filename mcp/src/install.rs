@@ -4,7 +4,7 @@ use crate::options::{Client, Install, Options};
 use crate::rules::{Rules, Tool};
 use agent_vault_core::{Error, Result};
 use agent_vault_open::words::pretty;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 pub mod merge;
@@ -82,9 +82,11 @@ fn entry(options: &Options, wanted: &Install) -> Result<(Entry, Vec<Tool>)> {
         })
     };
     let is_local = wanted.client == Client::ClaudeDesktop;
-    let here = |path: &Path| match is_local {
-        true => std::path::absolute(path).map_err(Error::io("find", path)),
-        false => Ok(path.to_path_buf()),
+    // What is relative is so to this folder, and the client starts elsewhere; what the client or its shell fills in is theirs.
+    let here = |path: &Path| match path.as_os_str().as_encoded_bytes() {
+        [b'~' | b'$', ..] => Ok(path.to_path_buf()),
+        b"." if !is_local => Ok(path.to_path_buf()),
+        _ => std::path::absolute(path).map_err(Error::io("find", path)),
     };
     // A project's file is for everybody who works on it, so it names no place of this machine by itself.
     let (command, mut args) = match is_local {
@@ -160,16 +162,37 @@ fn write(file: &Path, text: &str) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let aside = folder.join(format!(".{name}.{}", std::process::id()));
+    let before = std::fs::metadata(&file).ok();
     let put = || -> std::io::Result<()> {
-        std::fs::write(&aside, text)?;
-        if let Ok(metadata) = std::fs::metadata(&file) {
-            std::fs::set_permissions(&aside, metadata.permissions())?;
+        // Nothing that lies there by that name is written through, and nobody else reads what may hold others' tokens.
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        private(&mut options, before.is_some());
+        let mut new = options.open(&aside)?;
+        new.write_all(text.as_bytes())?;
+        if let Some(before) = &before {
+            new.set_permissions(before.permissions())?;
         }
-        std::fs::File::open(&aside)?.sync_all()?;
+        new.sync_all()?;
         std::fs::rename(&aside, &file)
     };
     put().map_err(|error| {
-        let _ = std::fs::remove_file(&aside);
+        // Unless it is somebody else's.
+        if error.kind() != ErrorKind::AlreadyExists {
+            let _ = std::fs::remove_file(&aside);
+        }
         Error::io("write", &file)(error)
     })
 }
+
+/// A file that takes another's place is nobody else's until it has that one's mode.
+#[cfg(unix)]
+fn private(options: &mut std::fs::OpenOptions, is_private: bool) {
+    use std::os::unix::fs::OpenOptionsExt;
+    if is_private {
+        options.mode(0o600);
+    }
+}
+
+#[cfg(not(unix))]
+fn private(_options: &mut std::fs::OpenOptions, _is_private: bool) {}

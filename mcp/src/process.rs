@@ -11,6 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The most programs at once.
+pub const MOST: usize = 8;
 /// Of each stream, so many bytes are kept.
 pub const KEPT: usize = 64 << 10;
 /// How long what a program left behind may hold its output open.
@@ -32,17 +34,33 @@ pub struct Done {
 
 /// The programs that run, each with a group of its own.
 #[derive(Default)]
-pub struct Running(Mutex<BTreeSet<u32>>);
+pub struct Running {
+    places: Mutex<usize>,
+    groups: Mutex<BTreeSet<u32>>,
+}
+
+/// Room for one program, until it is dropped.
+pub struct Place<'r>(&'r Running);
 
 impl Running {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// Room for one more; none while [`MOST`] run.
+    pub fn place(&self) -> Option<Place<'_>> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        (*places < MOST).then(|| {
+            *places += 1;
+            Place(self)
+        })
     }
 
     /// Ends all of them, at once.
     pub fn end(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|group| kill(*group, true));
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|group| kill(*group, true));
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.places.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
     }
 }
 
@@ -54,7 +72,7 @@ pub fn run(
     mut command: Command,
     patterns: &Patterns,
     limit: Duration,
-    running: &Running,
+    place: &Place<'_>,
     stop: &dyn Fn() -> bool,
 ) -> std::io::Result<Done> {
     let (out, into_out) = std::io::pipe()?;
@@ -65,7 +83,8 @@ pub fn run(
     // Our ends of its pipes are in the command.
     drop(command);
     let group = child.id();
-    running.0.lock().unwrap_or_else(PoisonError::into_inner).insert(group);
+    let groups = || place.0.groups.lock().unwrap_or_else(PoisonError::into_inner);
+    groups().insert(group);
     let (ended, closed) = channel();
     let [out, err] = [out, err].map(|stream| {
         let (kept, masker, ended) = (Arc::new(Mutex::new(Capped::new(KEPT))), Masker::new(patterns), ended.clone());
@@ -81,7 +100,7 @@ pub fn run(
     settle(&closed, group);
     // The group's number is nobody else's before its first program is taken off.
     let status = child.wait();
-    running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&group);
+    groups().remove(&group);
     let status = Some(status?).filter(|_| ended);
     let take = |kept: &Mutex<Capped>| {
         std::mem::replace(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner), Capped::new(0))

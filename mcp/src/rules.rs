@@ -120,6 +120,11 @@ impl Rules {
         &self.tools
     }
 
+    /// Whether there are secrets that the server has nothing to do with.
+    pub fn is_narrow(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
     /// Whether the server has anything to do with a secret.
     pub fn allows(&self, path: &str) -> bool {
         self.secrets.is_empty() || self.secrets.iter().any(|pattern| matches(pattern, path))
@@ -143,7 +148,7 @@ impl Rules {
     /// The file that runs for a program that the model names: as the user named it, or by its whole path.
     ///
     /// # Errors
-    /// [`Error::Refused`].
+    /// [`Error::Usage`].
     pub fn program(&self, named: &str) -> Result<&std::path::Path> {
         let found = self.programs.iter().find(|allowed| allowed.name == named || allowed.file.as_os_str() == named);
         found.map(|allowed| allowed.file.as_path()).ok_or_else(|| {

@@ -4,7 +4,7 @@ use crate::answer::{Failure, client};
 use crate::options::Options;
 use crate::process::Running;
 use crate::rules::{Rules, Tool};
-use crate::stdio::Stdio;
+use crate::stdio::{AtWork, Stdio};
 use crate::tools;
 use crate::vault::Place;
 use agent_vault_core::{Error, Result};
@@ -33,8 +33,12 @@ const INSTRUCTIONS: &str = "Secrets of an agent-vault. Prefer agent_vault_exec, 
 /// # Errors
 /// [`Error::Usage`] and [`Error::NotFound`] for flags that make no sense. What is wrong with the vault is told by each call.
 pub fn serve(options: &Options) -> Result<()> {
-    let shared =
-        Arc::new(Shared { rules: options.limits.rules()?, place: Place::new(options), running: Running::default() });
+    let shared = Arc::new(Shared {
+        rules: options.limits.rules()?,
+        place: Place::new(options),
+        running: Running::default(),
+        at_work: Arc::default(),
+    });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .max_blocking_threads(THREADS)
@@ -42,7 +46,7 @@ pub fn serve(options: &Options) -> Result<()> {
         .map_err(Error::io("start", "a runtime"))?;
     let server = Server(shared.clone());
     let served = runtime.block_on(async {
-        match server.serve(Stdio::new()).await {
+        match server.serve(Stdio::new(shared.at_work.clone())).await {
             Ok(service) => service.waiting().await.map(drop).map_err(|error| error.to_string()),
             Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
             Err(error) => Err(error.to_string()),
@@ -58,6 +62,7 @@ struct Shared {
     rules: Rules,
     place: Place,
     running: Running,
+    at_work: Arc<AtWork>,
 }
 
 #[derive(Clone)]
@@ -103,12 +108,13 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let _working = self.0.at_work.working(context.id.clone());
         let Some(tool) = Tool::named(&request.name) else {
             return Err(ErrorData::invalid_params("there is no such tool; tools/list has those that there are", None));
         };
         let arguments = request.arguments.unwrap_or_default();
         let answer = self.work(context, move |shared, stop| {
-            let Shared { rules, place, running } = shared;
+            let Shared { rules, place, running, .. } = shared;
             tools::call(tool, arguments, &tools::Served { rules, place, running, stop })
         });
         let result: CallToolResult = match answer.await? {
@@ -123,6 +129,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
+        let _working = self.0.at_work.working(context.id.clone());
         let found = self.work(context, |shared, _| tools::secrets(&shared.rules, &shared.place, None)).await?;
         // A vault that is not there has no secrets; a tool's answer says what to do.
         let rows = found.map(|found| found.rows).unwrap_or_default();
@@ -142,6 +149,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        let _working = self.0.at_work.working(context.id.clone());
         let uri = request.uri;
         let name = uri.strip_prefix(SCHEME).unwrap_or_default().to_owned();
         let found = self.work(context, move |shared, _| tools::one(&shared.rules, &shared.place, &name)).await?;

@@ -8,7 +8,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::{BufRead, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,11 +32,20 @@ pub struct Stdio {
     has_begun: bool,
 }
 
-/// The requests that are not answered yet.
+/// The requests that are not answered yet, each with whether its work goes on when it is cancelled.
 #[derive(Default)]
-struct AtWork {
-    requests: Mutex<HashSet<RequestId>>,
+pub struct AtWork {
+    requests: Mutex<HashMap<RequestId, bool>>,
     changed: Notify,
+}
+
+/// Work for a request; its place is free when it is dropped.
+pub struct Working(Arc<AtWork>, RequestId);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.end(Some(&self.1));
+    }
 }
 
 impl AtWork {
@@ -44,14 +53,28 @@ impl AtWork {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn begin(&self, id: RequestId) {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    fn begin(&self, id: RequestId, works: bool) {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).insert(id, works);
     }
 
     fn end(&self, id: Option<&RequestId>) {
-        if id.is_some_and(|id| self.requests.lock().unwrap_or_else(PoisonError::into_inner).remove(id)) {
+        let ended = id.and_then(|id| self.requests.lock().unwrap_or_else(PoisonError::into_inner).remove(id));
+        if ended.is_some() {
             self.changed.notify_one();
         }
+    }
+
+    /// Nobody waits for it any more. What still works keeps its place, or there would be no bound.
+    fn cancel(&self, id: Option<&RequestId>) {
+        let works = id.and_then(|id| self.requests.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied());
+        if works == Some(false) {
+            self.end(id);
+        }
+    }
+
+    /// Begins the work for a request.
+    pub fn working(self: &Arc<Self>, id: RequestId) -> Working {
+        Working(self.clone(), id)
     }
 
     async fn fewer_than(&self, most: usize) {
@@ -63,10 +86,10 @@ impl AtWork {
 
 impl Stdio {
     /// Begins to read, on a thread of its own.
-    pub fn new() -> Self {
+    pub fn new(at_work: Arc<AtWork>) -> Self {
         let (sender, incoming) = mpsc::channel(WAITING);
         std::thread::spawn(move || read(std::io::stdin().lock(), &sender));
-        Self { incoming, at_work: Arc::default(), has_begun: false }
+        Self { incoming, at_work, has_begun: false }
     }
 }
 
@@ -100,13 +123,19 @@ impl Transport<RoleServer> for Stdio {
             match &message {
                 JsonRpcMessage::Request(request) => {
                     self.has_begun |= matches!(request.request, ClientRequest::InitializeRequest(_));
-                    self.at_work.begin(request.id.clone());
+                    let works = matches!(
+                        request.request,
+                        ClientRequest::CallToolRequest(_)
+                            | ClientRequest::ListResourcesRequest(_)
+                            | ClientRequest::ReadResourceRequest(_)
+                    );
+                    self.at_work.begin(request.id.clone(), works);
                 }
                 // Before the beginning there is nothing that these could be about.
                 _ if !self.has_begun => continue,
                 JsonRpcMessage::Notification(notification) => {
                     if let ClientNotification::CancelledNotification(cancelled) = &notification.notification {
-                        self.at_work.end(cancelled.params.request_id.as_ref());
+                        self.at_work.cancel(cancelled.params.request_id.as_ref());
                     }
                 }
                 _ => {}

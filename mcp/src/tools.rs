@@ -4,7 +4,7 @@ use crate::answer::{Answer, Failure, usage};
 use crate::exec::{self, Wish};
 use crate::process::Running;
 use crate::rules::{Rules, Tool};
-use crate::vault::Place;
+use crate::vault::{Open, Place};
 use agent_vault_core::check::{self, Finding, Severity};
 use agent_vault_core::vault::{Listing, Row};
 use agent_vault_core::{Error, GroupName, Result, SecretPath, Timestamp};
@@ -37,17 +37,13 @@ pub struct Served<'s> {
 /// # Errors
 /// What the model is told in place of an answer.
 pub fn call(tool: Tool, arguments: JsonObject, served: &Served<'_>) -> Result<Answer, Failure> {
-    if !served.rules.tools().contains(&tool) {
-        let message = format!("the tool {} is not offered by this server", tool.name());
-        return Err(usage(message, format!("the user can add {} to --tools", tool.short())));
-    }
-    match tool {
-        Tool::Get => get(&taken::<OfGet>(arguments)?, served),
-        Tool::List => list(&taken::<OfList>(arguments)?, served),
-        Tool::Whoami => whoami(&taken::<Nothing>(arguments)?, served),
-        Tool::Check => checked(&taken::<Nothing>(arguments)?, served),
-        Tool::Exec => {
-            let wish: Wish = taken(arguments)?;
+    let wish = understood(tool, arguments, served.rules).map_err(|failure| refused(tool, failure, served.place))?;
+    match wish {
+        Wanted::Get(path) => get(&path, served),
+        Wanted::List(group) => list(group.as_ref(), served),
+        Wanted::Whoami => whoami(served),
+        Wanted::Check => checked(served),
+        Wanted::Exec(wish) => {
             let open = served.place.open()?;
             let mut failure = None;
             let recorded = open.recorded("exec", None, Some(&one_line(wish.command())), || {
@@ -56,6 +52,44 @@ pub fn call(tool: Tool, arguments: JsonObject, served: &Served<'_>) -> Result<An
             });
             recorded.map_err(|error| failure.unwrap_or(Failure::One(error)))
         }
+    }
+}
+
+/// A call that makes sense.
+enum Wanted {
+    Get(SecretPath),
+    List(Option<GroupName>),
+    Whoami,
+    Check,
+    Exec(Wish),
+}
+
+/// What is called for, if the tool is on and takes it.
+fn understood(tool: Tool, arguments: JsonObject, rules: &Rules) -> Result<Wanted, Failure> {
+    if !rules.tools().contains(&tool) {
+        let message = format!("the tool {} is not offered by this server", tool.name());
+        return Err(usage(message, format!("the user can add {} to --tools", tool.short())));
+    }
+    Ok(match tool {
+        Tool::Get => Wanted::Get(taken::<OfGet>(arguments)?.secret.parse()?),
+        Tool::List => Wanted::List(taken::<OfList>(arguments)?.group.as_deref().map(str::parse).transpose()?),
+        Tool::Whoami => taken::<Nothing>(arguments).map(|_| Wanted::Whoami)?,
+        Tool::Check => taken::<Nothing>(arguments).map(|_| Wanted::Check)?,
+        Tool::Exec => Wanted::Exec(taken(arguments)?),
+    })
+}
+
+/// A call that is refused before it reaches the vault stands in the log as well, as far as there is one.
+fn refused(tool: Tool, failure: Failure, place: &Place) -> Failure {
+    let Ok(open) = place.open() else { return failure };
+    match failure {
+        Failure::One(error) => {
+            let mut kept = None;
+            let recorded =
+                open.recorded(tool.short(), None, None, || Err::<(), _>(keep(&mut kept, Failure::One(error))));
+            kept.or(recorded.err().map(Failure::One)).unwrap_or_else(|| usage("it was refused", ""))
+        }
+        failure => failure,
     }
 }
 
@@ -95,20 +129,21 @@ fn taken<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, Failure> {
     })
 }
 
-fn get(wanted: &OfGet, served: &Served<'_>) -> Result<Answer, Failure> {
-    let path: SecretPath = wanted.secret.parse()?;
+fn get(path: &SecretPath, served: &Served<'_>) -> Result<Answer, Failure> {
     let open = served.place.open()?;
-    if let Err(error) = served.rules.check(&path) {
-        return Err(open.recorded("get", Some(&path), None, || Err::<(), _>(error)).unwrap_err().into());
-    }
-    let identities = open.identities()?;
+    // What the core never hears of is recorded here.
+    let allowed = served.rules.check(path).and_then(|()| open.identities());
+    let identities = match allowed {
+        Ok(identities) => identities,
+        Err(error) => return Err(open.recorded("get", Some(path), None, || Err::<(), _>(error)).unwrap_err().into()),
+    };
     let (value, expires) = match open.fresh()? {
         Found::Signed(vault) => {
-            let secret = vault.get(&path, &identities)?;
+            let secret = vault.get(path, &identities)?;
             (secret.value, secret.metadata.expires)
         }
         Found::Old(old) => {
-            let secret = old.get(&path, &identities)?;
+            let secret = old.get(path, &identities)?;
             (secret.value, secret.metadata.and_then(|metadata| metadata.expires))
         }
     };
@@ -205,9 +240,8 @@ pub fn one(rules: &Rules, place: &Place, name: &str) -> Result<Shown, Failure> {
     found.ok_or_else(absent)
 }
 
-fn list(wanted: &OfList, served: &Served<'_>) -> Result<Answer, Failure> {
-    let group = wanted.group.as_deref().map(str::parse::<GroupName>).transpose()?;
-    let Secrets { mut rows, broken } = secrets(served.rules, served.place, group.as_ref())?;
+fn list(group: Option<&GroupName>, served: &Served<'_>) -> Result<Answer, Failure> {
+    let Secrets { mut rows, broken } = secrets(served.rules, served.place, group)?;
     let all = rows.len();
     rows.truncate(LISTED);
     let mut lines: Vec<String> = rows.iter().map(Shown::line).collect();
@@ -219,7 +253,7 @@ fn list(wanted: &OfList, served: &Served<'_>) -> Result<Answer, Failure> {
     Ok(Answer::with(text, json!({"secrets": rows, "more": all - rows.len(), "left_out": broken})))
 }
 
-fn whoami(_: &Nothing, served: &Served<'_>) -> Result<Answer, Failure> {
+fn whoami(served: &Served<'_>) -> Result<Answer, Failure> {
     let open = served.place.open()?;
     let who = open.recorded("whoami", None, None, || {
         let identities = open.identities()?;
@@ -251,15 +285,17 @@ fn whoami(_: &Nothing, served: &Served<'_>) -> Result<Answer, Failure> {
     ))
 }
 
-fn checked(_: &Nothing, served: &Served<'_>) -> Result<Answer, Failure> {
+fn checked(served: &Served<'_>) -> Result<Answer, Failure> {
     let open = served.place.open()?;
     let mut findings: Vec<Finding> = open.recorded("check", None, None, || match open.fresh()? {
         Found::Signed(vault) => check::check(vault, WITHIN),
         Found::Old(old) => old.check(WITHIN),
     })?;
+    // What is wrong is wrong, whoever may hear of it.
+    let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
     let all = findings.len();
-    findings.retain(|finding| served.rules.allows(&finding.subject));
-    let is_error = |finding: &Finding| finding.severity == Severity::Error;
+    let hidden = hidden(&open, served.rules)?;
+    findings.retain(|finding| !hidden.iter().any(|name| finding.subject.contains(name.as_str())));
     let mut lines: Vec<String> = Vec::new();
     for finding in findings.iter().take(LISTED) {
         let word = match finding.severity {
@@ -271,14 +307,23 @@ fn checked(_: &Nothing, served: &Served<'_>) -> Result<Answer, Failure> {
         lines.push(format!("{}\n  {}", one_line(&told), one_line(&finding.remedy)));
     }
     if all > findings.len() {
-        lines.push(format!("{} about what this server does not serve", count(all - findings.len(), "more finding")));
+        lines.push(format!("{} about secrets that this server does not serve", count(all - findings.len(), "finding")));
     }
     let text = if lines.is_empty() { "nothing to report".into() } else { lines.join("\n") };
     findings.truncate(LISTED);
-    Ok(Answer::with(
-        text,
-        json!({"ok": !findings.iter().any(is_error), "findings": findings, "more": all - findings.len()}),
-    ))
+    Ok(Answer::with(text, json!({"ok": ok, "findings": findings, "more": all - findings.len()})))
+}
+
+/// The names of the secrets that the model may not hear of.
+fn hidden(open: &Open, rules: &Rules) -> Result<Vec<String>> {
+    if !rules.is_narrow() {
+        return Ok(Vec::new());
+    }
+    let rows = match open.fresh()? {
+        Found::Signed(vault) => vault.list(None)?.rows,
+        Found::Old(old) => old.list(None)?.rows,
+    };
+    Ok(rows.into_iter().map(|row| row.name).filter(|name| !rules.allows(name)).collect())
 }
 
 /// The tools, as they are offered.

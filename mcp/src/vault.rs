@@ -5,7 +5,8 @@ use crate::options::Options;
 use agent_vault_core::audit::Log;
 use agent_vault_core::prompt::Nobody;
 use agent_vault_core::purpose::{Program, Purpose};
-use agent_vault_core::{Context, Identities, Result, SecretPath, VaultAlias};
+use agent_vault_core::{Context, Identities, Result, SecretBytes, SecretPath, VaultAlias};
+use agent_vault_deliver::mask::SHORTEST_LINE;
 use agent_vault_deliver::resolve::{self, Read};
 use agent_vault_deliver::{Reader, Vaults};
 use agent_vault_open::words::one_line;
@@ -27,6 +28,8 @@ pub struct Open {
     opening: Opening,
     found: Found,
     identities: Option<Arc<Identities>>,
+    /// What the key's file holds, line by line: masked in what programs print.
+    own: Vec<SecretBytes>,
 }
 
 impl Place {
@@ -68,7 +71,23 @@ impl Place {
         let opening = Opening::new(context, &self.repo, key, Arc::new(tell))?;
         let identities = opening.identities_if_any()?.map(Arc::new);
         let found = opening.any_vault(identities.as_deref())?;
-        Ok(Open { opening, found, identities })
+        let own = self.own(&opening);
+        Ok(Open { opening, found, identities, own })
+    }
+
+    /// The lines of the key, wherever it is from; none where that cannot be read.
+    fn own(&self, opening: &Opening) -> Vec<SecretBytes> {
+        let variable = look("AGENT_VAULT_KEY").filter(|text| !text.is_empty());
+        let text = match (&self.key, variable) {
+            (Some(file), _) => std::fs::read(file),
+            (None, Some(text)) => std::fs::read(&text).or_else(|_| Ok(text.into_encoded_bytes())),
+            (None, None) => std::fs::read(opening.context.home.owner_key()),
+        };
+        let text = SecretBytes::new(text.unwrap_or_default());
+        let lines = text.expose().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        let lines =
+            lines.filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with(b"#") && !line.starts_with(b"-----"));
+        lines.map(|line| SecretBytes::new(line.to_vec())).collect()
     }
 }
 
@@ -110,6 +129,11 @@ impl Open {
             Found::Signed(vault) => vault.recorded(operation, path, subject, work),
             Found::Old(_) => work(),
         }
+    }
+
+    /// What the key is made of, to be masked.
+    pub fn own(&self) -> &[SecretBytes] {
+        &self.own
     }
 
     /// The time, by this machine's clock.

@@ -17,6 +17,8 @@ mod inprocess;
 mod list;
 mod machine;
 mod mask;
+mod mcp;
+mod node;
 mod options;
 mod python;
 mod read;
@@ -74,6 +76,8 @@ const GROUPS: &[Group] = &[
     Group { name: "audit", measure: audit::measure },
     Group { name: "sync", measure: sync::measure },
     Group { name: "python", measure: python::measure },
+    Group { name: "node", measure: node::measure },
+    Group { name: "mcp", measure: mcp::measure },
 ];
 
 /// Measures, prints the table, and with `--write` stores it in docs/benchmarks.md.

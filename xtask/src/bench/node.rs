@@ -1,6 +1,6 @@
 //! The Node package, from its tarball as people get it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<(), Failure> {
 }
 
 /// `require` and first read, as a process, beside a Node that does nothing.
-fn starts(bench: &Bench, report: &mut Report, node: &Node, place: &Place, package: &PathBuf) -> Result<(), Failure> {
+fn starts(bench: &Bench, report: &mut Report, node: &Node, place: &Place, package: &Path) -> Result<(), Failure> {
     let code = |code: &str| {
         let mut command: Command = place.command(&node.program);
         command.env("NODE_PATH", package.join("node_modules")).args(["-e", code]).stdin(Stdio::null());

@@ -69,7 +69,7 @@ fn nothing_that_is_sent_widens_what_the_user_allowed() {
         json!({"secret": ["stripe/api-key"]}),
         json!({"secret": null}),
         json!({"secret": "stripe/api-key", "allow": "*"}),
-        json!({"secret": "stripe/api-key", "key": "/root/owner.key"}),
+        json!({"secret": "stripe/api-key", "key": "owner.key"}),
     ] {
         server.tool("get", wrong).fails("usage");
     }

@@ -19,14 +19,14 @@ use zeroize::Zeroizing;
 
 /// The most bytes an identity file may have.
 const MAX_KEY_FILE: u64 = 1 << 20;
+/// Where a variable's text cannot be a path: it holds a key itself.
+const KEY_MARKS: [&str; 4] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN ", "\n"];
+
 /// Whether a text is there as a file, or is written as paths are.
 fn names_a_file(path: &Path) -> bool {
     let begins = |mark: &str| path.as_os_str().as_encoded_bytes().starts_with(mark.as_bytes());
     path.is_absolute() || ["./", "../", "~"].into_iter().any(begins) || path.exists()
 }
-
-/// Where a variable's text cannot be a path: it holds a key itself.
-const KEY_MARKS: [&str; 4] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN ", "\n"];
 
 /// One or more private keys from one source. Has no `Debug`, and its keys are wiped on drop.
 pub struct Identities {

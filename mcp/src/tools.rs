@@ -7,7 +7,8 @@ use crate::rules::{Rules, Tool};
 use crate::vault::{Open, Place};
 use agent_vault_core::check::{self, Finding, Severity};
 use agent_vault_core::vault::{Listing, Row};
-use agent_vault_core::{Error, GroupName, Result, SecretPath, Timestamp};
+use agent_vault_core::{Error, GroupName, Purpose, Result, SecretPath, Timestamp};
+use agent_vault_deliver::resolve::Read;
 use agent_vault_open::words::{count, one_line};
 use agent_vault_open::{Found, who};
 use rmcp::model::{JsonObject, Tool as Definition, ToolAnnotations};
@@ -81,15 +82,9 @@ fn understood(tool: Tool, arguments: JsonObject, rules: &Rules) -> Result<Wanted
 
 /// A call that is refused before it reaches the vault stands in the log as well, as far as there is one.
 fn refused(tool: Tool, failure: Failure, place: &Place) -> Failure {
-    let Ok(open) = place.open() else { return failure };
-    match failure {
-        Failure::One(error) => {
-            let mut kept = None;
-            let recorded =
-                open.recorded(tool.short(), None, None, || Err::<(), _>(keep(&mut kept, Failure::One(error))));
-            kept.or(recorded.err().map(Failure::One)).unwrap_or_else(|| usage("it was refused", ""))
-        }
-        failure => failure,
+    match (failure, place.open()) {
+        (Failure::One(error), Ok(open)) => Failure::One(open.refused(tool.short(), None, error)),
+        (failure, _) => failure,
     }
 }
 
@@ -133,20 +128,8 @@ fn get(path: &SecretPath, served: &Served<'_>) -> Result<Answer, Failure> {
     let open = served.place.open()?;
     // What the core never hears of is recorded here.
     let allowed = served.rules.check(path).and_then(|()| open.identities());
-    let identities = match allowed {
-        Ok(identities) => identities,
-        Err(error) => return Err(open.recorded("get", Some(path), None, || Err::<(), _>(error)).unwrap_err().into()),
-    };
-    let (value, expires) = match open.fresh()? {
-        Found::Signed(vault) => {
-            let secret = vault.get(path, &identities)?;
-            (secret.value, secret.metadata.expires)
-        }
-        Found::Old(old) => {
-            let secret = old.get(path, &identities)?;
-            (secret.value, secret.metadata.and_then(|metadata| metadata.expires))
-        }
-    };
+    let identities = allowed.map_err(|error| open.refused("get", Some(path), error))?;
+    let Read { value, expires, .. } = open.fresh()?.read(path, &identities, Purpose::Show)?;
     if let Some(expires) = expires.filter(|expires| *expires <= open.now()) {
         eprintln!("warning: {path} expired at {expires}");
     }
@@ -221,10 +204,7 @@ pub fn secrets(rules: &Rules, place: &Place, group: Option<&GroupName>) -> Resul
         return Ok(Secrets { rows: Vec::new(), broken: Vec::new() });
     }
     let open = place.open()?;
-    let Listing { rows, broken } = match open.fresh()? {
-        Found::Signed(vault) => vault.list(group)?,
-        Found::Old(old) => old.list(group)?,
-    };
+    let Listing { rows, broken } = open.fresh()?.list(group)?;
     let rows = rows.into_iter().filter(|row| rules.allows(&row.name)).map(Shown::from).collect();
     Ok(Secrets { rows, broken: broken.iter().map(|error| one_line(&error.to_string())).collect() })
 }
@@ -319,10 +299,7 @@ fn hidden(open: &Open, rules: &Rules) -> Result<Vec<String>> {
     if !rules.is_narrow() {
         return Ok(Vec::new());
     }
-    let rows = match open.fresh()? {
-        Found::Signed(vault) => vault.list(None)?.rows,
-        Found::Old(old) => old.list(None)?.rows,
-    };
+    let rows = open.fresh()?.list(None)?.rows;
     Ok(rows.into_iter().map(|row| row.name).filter(|name| !rules.allows(name)).collect())
 }
 

@@ -5,12 +5,13 @@ use crate::options::Options;
 use agent_vault_core::audit::Log;
 use agent_vault_core::prompt::Nobody;
 use agent_vault_core::purpose::{Program, Purpose};
-use agent_vault_core::{Context, Identities, Result, SecretBytes, SecretPath, VaultAlias};
+use agent_vault_core::{Context, Error, Identities, Result, SecretBytes, SecretPath, VaultAlias};
 use agent_vault_deliver::mask::SHORTEST_LINE;
 use agent_vault_deliver::resolve::{self, Read};
 use agent_vault_deliver::{Reader, Vaults};
 use agent_vault_open::words::one_line;
 use agent_vault_open::{Found, Key, Message, Opening, surroundings};
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,6 +132,14 @@ impl Open {
         }
     }
 
+    /// Has the log say that something was refused; the error to be told.
+    pub fn refused(&self, operation: &'static str, path: Option<&SecretPath>, error: Error) -> Error {
+        match self.recorded::<Infallible>(operation, path, None, || Err(error)) {
+            Err(error) => error,
+            Ok(never) => match never {},
+        }
+    }
+
     /// What the key is made of, to be masked.
     pub fn own(&self) -> &[SecretBytes] {
         &self.own
@@ -179,7 +188,7 @@ impl Vaults for For<'_> {
     fn open(&self, alias: Option<&VaultAlias>) -> Result<Box<dyn Reader + '_>> {
         match alias {
             None => Ok(Box::new(Here(self))),
-            Some(alias) => Err(agent_vault_core::Error::Usage {
+            Some(alias) => Err(Error::Usage {
                 message: format!("this server serves one vault, and {alias} is another"),
                 hint: "name a secret of this one, such as av://group/name".into(),
             }),
@@ -192,24 +201,11 @@ struct Here<'f>(&'f For<'f>);
 impl Reader for Here<'_> {
     fn read(&self, path: &SecretPath) -> Result<Read> {
         let For { open, identities, program } = self.0;
-        match &open.found {
-            Found::Signed(vault) => {
-                let secret = vault.get_for(path, identities, Purpose::Run(program))?;
-                Ok(Read { value: secret.value, expires: secret.metadata.expires, use_only: secret.metadata.use_only })
-            }
-            Found::Old(old) => {
-                let secret = old.get(path, identities)?;
-                let expires = secret.metadata.and_then(|metadata| metadata.expires);
-                Ok(Read { value: secret.value, expires, use_only: false })
-            }
-        }
+        open.found.read(path, identities, Purpose::Run(program))
     }
 
     fn has_below(&self, segment: &str) -> bool {
-        let (dir, context) = match &self.0.open.found {
-            Found::Signed(vault) => (vault.dir(), vault.context()),
-            Found::Old(old) => (old.dir(), old.context()),
-        };
-        resolve::has_below(dir, context, segment)
+        let found = &self.0.open.found;
+        resolve::has_below(found.dir(), found.context(), segment)
     }
 }

@@ -4,6 +4,7 @@
 //! The core knows no environment. A face says how a variable is looked up ([`surroundings`]) and who listens
 //! ([`Listener`]); an [`Opening`] does the rest, the same for the command line and for the bindings.
 
+mod found;
 pub mod message;
 mod news;
 mod opening;

@@ -4,7 +4,7 @@ use crate::opening::{Found, Opening};
 use agent_vault_core::purpose::Program;
 use agent_vault_core::settings::Settings;
 use agent_vault_core::vault::Freshness;
-use agent_vault_core::{Class, Identities, Result, SecretPath, Vault, VaultAlias};
+use agent_vault_core::{Class, Identities, Purpose, Result, SecretPath, Vault, VaultAlias};
 use agent_vault_deliver::resolve::{Read, Signed, Unsigned};
 use agent_vault_deliver::{Failure, Reader, Vaults};
 use std::sync::{Arc, OnceLock};
@@ -88,26 +88,11 @@ struct Here<'o> {
 
 impl Reader for Here<'_> {
     fn read(&self, path: &SecretPath) -> Result<Read> {
-        match self.found {
-            Found::Signed(vault) => vault.get(path, self.identities).map(|secret| Read {
-                value: secret.value,
-                expires: secret.metadata.expires,
-                use_only: false,
-            }),
-            Found::Old(old) => old.get(path, self.identities).map(|secret| Read {
-                value: secret.value,
-                expires: secret.metadata.and_then(|metadata| metadata.expires),
-                use_only: false,
-            }),
-        }
+        self.found.read(path, self.identities, Purpose::Show)
     }
 
     fn has_below(&self, segment: &str) -> bool {
-        let (dir, context) = match self.found {
-            Found::Signed(vault) => (vault.dir(), vault.context()),
-            Found::Old(old) => (old.dir(), old.context()),
-        };
-        agent_vault_deliver::resolve::has_below(dir, context, segment)
+        agent_vault_deliver::resolve::has_below(self.found.dir(), self.found.context(), segment)
     }
 }
 

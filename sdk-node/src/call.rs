@@ -4,11 +4,11 @@ use crate::answer::{Answer, Changed, Listed, Told, Variable};
 use crate::secret::NativeSecret;
 use crate::vault::Opened;
 use agent_vault_core::vault::{Listing, SetRequest};
-use agent_vault_core::{AgentName, Error, GroupName, Owner, Result, SecretBytes, SecretPath, Timestamp};
+use agent_vault_core::{AgentName, Error, GroupName, Owner, Purpose, Result, SecretBytes, SecretPath, Timestamp};
 use agent_vault_deliver::environment::{self, Sources};
-use agent_vault_deliver::resolve;
+use agent_vault_deliver::resolve::{Read, resolve};
+use agent_vault_open::Message;
 use agent_vault_open::references;
-use agent_vault_open::{Found, Message};
 use napi_derive::napi;
 
 /// In which form a value is wanted.
@@ -106,21 +106,12 @@ fn done(opened: &Opened, call: &mut Call) -> Result<Answer> {
         Call::Get(path, form) => value(opened, path, *form)?,
         Call::List(group) => {
             let group = group.as_deref().map(str::parse::<GroupName>).transpose()?;
-            let Listing { rows, broken } = match &*opened.fresh()? {
-                Found::Signed(vault) => vault.list(group.as_ref())?,
-                Found::Old(old) => old.list(group.as_ref())?,
-            };
+            let Listing { rows, broken } = opened.fresh()?.list(group.as_ref())?;
             let broken = broken.iter().map(ToString::to_string).collect();
             let listed = rows.into_iter().map(Listed::from).collect();
             Answer { listed: Some(listed), broken: Some(broken), ..Answer::default() }
         }
-        Call::Policy => {
-            let policy = match &*opened.fresh()? {
-                Found::Signed(vault) => vault.overview()?,
-                Found::Old(old) => old.overview()?,
-            };
-            Answer { policy: Some(policy.into()), ..Answer::default() }
-        }
+        Call::Policy => Answer { policy: Some(opened.fresh()?.overview()?.into()), ..Answer::default() },
         Call::Pull(strict) => {
             opened.pull(*strict)?;
             Answer::default()
@@ -165,16 +156,7 @@ fn done(opened: &Opened, call: &mut Call) -> Result<Answer> {
 
 fn value(opened: &Opened, path: &str, form: Form) -> Result<Answer> {
     let path: SecretPath = path.parse()?;
-    let (value, expires) = match &*opened.fresh()? {
-        Found::Signed(vault) => {
-            let secret = vault.get(&path, &opened.identities)?;
-            (secret.value, secret.metadata.expires)
-        }
-        Found::Old(old) => {
-            let secret = old.get(&path, &opened.identities)?;
-            (secret.value, secret.metadata.and_then(|metadata| metadata.expires))
-        }
-    };
+    let Read { value, expires, .. } = opened.fresh()?.read(&path, &opened.identities, Purpose::Show)?;
     if let Some(expires) = expires.filter(|expires| *expires <= opened.now()) {
         opened.opening.say(Message::Warning(format!("{path} expired at {expires}")));
     }
@@ -185,19 +167,9 @@ fn value(opened: &Opened, path: &str, form: Form) -> Result<Answer> {
     })
 }
 
-/// Does one thing as the owner, and then pushes, where this machine is set so.
+/// Does one thing as the owner.
 fn own<T>(opened: &Opened, act: impl FnOnce(&Owner<'_>) -> Result<T>) -> Result<T> {
-    let found = opened.found();
-    let vault = match &*found {
-        Found::Signed(vault) => vault,
-        Found::Old(old) => return Err(Error::UnsignedVault { vault: old.dir().to_path_buf() }),
-    };
-    let done = vault.unlock(&opened.identities).and_then(|owner| act(&owner))?;
-    if let Err(error) = opened.opening.push_after_write(vault) {
-        let text = format!("not pushed: {error}; the change is made, `agent-vault sync` pushes it");
-        opened.opening.say(Message::Warning(text));
-    }
-    Ok(done)
+    opened.opening.own(&opened.found(), &opened.identities, act)
 }
 
 /// All of the variables, or why each that failed did.

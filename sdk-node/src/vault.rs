@@ -52,17 +52,7 @@ impl Opened {
     /// # Errors
     /// As [`Opening::freshen`].
     pub fn pull(&self, strict: bool) -> Result<()> {
-        let found = self.found();
-        let Found::Signed(vault) = &*found else { return Ok(()) };
-        match self.opening.freshen(vault, true) {
-            // No remote: what is here is all there is.
-            Err(Error::Conflict { .. }) if !strict && vault.unpushed().is_ok_and(|count| count.is_none()) => Ok(()),
-            Err(error @ (Error::Remote { .. } | Error::GitProgram { .. })) if !strict => {
-                self.opening.say(Message::Stale(format!("{error}; this is what is known here")));
-                Ok(())
-            }
-            looked => looked,
-        }
+        self.opening.pull(&self.found(), strict)
     }
 
     /// Opens the vault anew, and verifies its manifest.
@@ -70,11 +60,7 @@ impl Opened {
     /// # Errors
     /// As [`Opening::any_vault`].
     pub fn reload(&self) -> Result<()> {
-        let found = self.opening.any_vault(Some(&self.identities))?;
-        match &found {
-            Found::Signed(vault) => drop(vault.manifest()?),
-            Found::Old(old) => drop(old.agents()?),
-        }
+        let found = self.opening.anew(&self.identities)?;
         *self.found.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(found);
         Ok(())
     }
@@ -171,16 +157,13 @@ impl NativeVault {
     /// The vault's folder.
     #[napi(getter)]
     pub fn dir(&self) -> String {
-        match &*self.0.found() {
-            Found::Signed(vault) => vault.dir().to_string_lossy().into_owned(),
-            Found::Old(old) => old.dir().to_string_lossy().into_owned(),
-        }
+        self.0.found().dir().to_string_lossy().into_owned()
     }
 
     /// Whether an owner signed it.
     #[napi(getter)]
     pub fn signed(&self) -> bool {
-        matches!(&*self.0.found(), Found::Signed(_))
+        self.0.found().is_signed()
     }
 
     /// A value as text.

@@ -43,16 +43,13 @@ impl Vault {
     /// The vault's folder.
     #[getter]
     fn dir(&self) -> OsString {
-        match &*self.found() {
-            Found::Signed(vault) => vault.dir().into(),
-            Found::Old(old) => old.dir().into(),
-        }
+        self.found().dir().into()
     }
 
     /// Whether an owner signed it.
     #[getter]
     fn signed(&self) -> bool {
-        matches!(&*self.found(), Found::Signed(_))
+        self.found().is_signed()
     }
 
     /// A value as text.
@@ -75,10 +72,7 @@ impl Vault {
     fn list_secrets(&self, py: Python<'_>, group: Option<&str>) -> PyResult<Vec<SecretMetadata>> {
         let Listing { rows, broken } = self.read(py, |found| {
             let group = group.map(str::parse::<GroupName>).transpose()?;
-            match found {
-                Found::Signed(vault) => vault.list(group.as_ref()),
-                Found::Old(old) => old.list(group.as_ref()),
-            }
+            found.list(group.as_ref())
         })?;
         tell(py, broken.iter().map(|error| Message::Warning(error.to_string())).collect())?;
         Ok(rows.into_iter().map(SecretMetadata).collect())
@@ -101,38 +95,19 @@ impl Vault {
         &self,
         py: Python<'_>,
     ) -> PyResult<(Vec<(String, Vec<String>)>, BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>)> {
-        let found = self.read(py, |found| match found {
-            Found::Signed(vault) => vault.overview(),
-            Found::Old(old) => old.overview(),
-        })?;
+        let found = self.read(py, Found::overview)?;
         Ok((found.agents, found.groups, found.readers))
     }
 
     /// Looks at the remote now. Where it cannot be reached, that is told, or an error if it is `strict`.
     fn pull(&self, py: Python<'_>, strict: bool) -> PyResult<()> {
-        self.work(py, |found| {
-            let Found::Signed(vault) = found else { return Ok(()) };
-            let looked = self.opening.freshen(vault, true);
-            match looked {
-                // No remote: what is here is all there is.
-                Err(Error::Conflict { .. }) if !strict && vault.unpushed().is_ok_and(|count| count.is_none()) => Ok(()),
-                Err(error @ (Error::Remote { .. } | Error::GitProgram { .. })) if !strict => {
-                    self.opening.say(Message::Stale(format!("{error}; this is what is known here")));
-                    Ok(())
-                }
-                looked => looked,
-            }
-        })
+        self.work(py, |found| self.opening.pull(found, strict))
     }
 
     /// Opens the vault anew, and verifies its manifest.
     fn reload(&self, py: Python<'_>) -> PyResult<()> {
         self.work(py, |_| {
-            let found = self.opening.any_vault(Some(&self.identities))?;
-            match &found {
-                Found::Signed(vault) => drop(vault.manifest()?),
-                Found::Old(old) => drop(old.agents()?),
-            }
+            let found = self.opening.anew(&self.identities)?;
             self.replace(found);
             Ok(())
         })

@@ -2,7 +2,6 @@
 
 use agent_vault_core::vault::{AccessChange, SetRequest};
 use agent_vault_core::{AgentName, Error, GroupName, Owner, Result, SecretBytes, SecretPath, Timestamp};
-use agent_vault_open::{Found, Message};
 use pyo3::prelude::*;
 
 use crate::failure::Failure;
@@ -39,19 +38,7 @@ fn change(change: AccessChange) -> Change {
 impl Vault {
     /// Does one thing as the owner, and then pushes, where this machine is set so.
     pub(crate) fn own<T: Send>(&self, py: Python<'_>, act: impl FnOnce(&Owner<'_>) -> Result<T> + Send) -> PyResult<T> {
-        self.work(py, |found| {
-            let vault = match found {
-                Found::Signed(vault) => vault,
-                Found::Old(old) => return Err(Error::UnsignedVault { vault: old.dir().to_path_buf() }),
-            };
-            let done = vault.unlock(&self.identities).and_then(|owner| act(&owner))?;
-            if let Err(error) = self.opening.push_after_write(vault) {
-                self.opening.say(Message::Warning(format!(
-                    "not pushed: {error}; the change is made, `agent-vault sync` pushes it"
-                )));
-            }
-            Ok(done)
-        })
+        self.work(py, |found| self.opening.own(found, &self.identities, act))
     }
 }
 

@@ -1,7 +1,8 @@
 //! An opened vault.
 
 use agent_vault_core::vault::Freshness;
-use agent_vault_core::{Identities, Result, SecretBytes, SecretPath, audit};
+use agent_vault_core::{Identities, Purpose, Result, SecretBytes, SecretPath, audit};
+use agent_vault_deliver::resolve::Read;
 use agent_vault_open::{Found, Key, Message, Opening, surroundings};
 use pyo3::prelude::*;
 use std::ffi::OsString;
@@ -71,16 +72,7 @@ impl Vault {
     pub(crate) fn value(&self, py: Python<'_>, path: &str) -> PyResult<SecretBytes> {
         self.read(py, |found| {
             let path: SecretPath = path.parse()?;
-            let (value, expires) = match found {
-                Found::Signed(vault) => {
-                    let secret = vault.get(&path, &self.identities)?;
-                    (secret.value, secret.metadata.expires)
-                }
-                Found::Old(old) => {
-                    let secret = old.get(&path, &self.identities)?;
-                    (secret.value, secret.metadata.and_then(|metadata| metadata.expires))
-                }
-            };
+            let Read { value, expires, .. } = found.read(&path, &self.identities, Purpose::Show)?;
             if let Some(expires) = expires.filter(|expires| *expires <= (self.opening.context.clock)()) {
                 self.opening.say(Message::Warning(format!("{path} expired at {expires}")));
             }

@@ -36,6 +36,23 @@ impl Masking {
     }
 }
 
+/// Becomes the program: nothing stands between it and its terminal, its signals and whoever waits for it. Returns only what
+/// kept it from being started.
+#[cfg(unix)]
+pub fn become_it(mut command: Command) -> std::io::Error {
+    use std::os::unix::process::CommandExt;
+    command.exec()
+}
+
+/// Starts the program and ends as it does. Returns only what kept it from being started.
+#[cfg(not(unix))]
+pub fn become_it(mut command: Command) -> std::io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(source) => source,
+    }
+}
+
 /// Where masked output goes.
 #[derive(Clone, Copy)]
 enum To {

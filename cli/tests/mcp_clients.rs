@@ -5,12 +5,14 @@
 
 mod support;
 mod support_mcp;
+mod support_packages;
 
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use support::{VALUE, World};
 use support_mcp::program;
+use support_packages::{named, top};
 
 /// The Python that has `mcp`.
 const PYTHON: &str = "AGENT_VAULT_TEST_MCP_PYTHON";
@@ -19,13 +21,8 @@ const CLIENTS: &str = "AGENT_VAULT_TEST_MCP_NODE";
 /// Node's program, of a version that the Inspector takes.
 const NODE: &str = "AGENT_VAULT_TEST_NODE";
 
-fn named(variable: &str) -> PathBuf {
-    let given = std::env::var_os(variable).filter(|given| !given.is_empty()).map(PathBuf::from);
-    given.unwrap_or_else(|| panic!("{variable} must be set; `cargo xtask test` does"))
-}
-
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("mcp/clients").join(name)
+    top().join("mcp/clients").join(name)
 }
 
 /// What a client says on standard output, as JSON.

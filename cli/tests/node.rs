@@ -4,8 +4,11 @@
 //! HOME, beside copies of the golden vaults and of the table of `core/tests/vectors`.
 #![cfg(unix)]
 
-use std::path::{Path, PathBuf};
+mod support_packages;
+
+use std::path::Path;
 use std::process::{Command, Stdio};
+use support_packages::{copy, named, top};
 
 /// Node.
 const NODE: &str = "AGENT_VAULT_TEST_NODE";
@@ -13,26 +16,6 @@ const NODE: &str = "AGENT_VAULT_TEST_NODE";
 const PACKAGE: &str = "AGENT_VAULT_TEST_NODE_PACKAGE";
 /// The folder that TypeScript is installed in, and the oldest Node that the package is for.
 const TOOLS: &str = "AGENT_VAULT_TEST_NODE_TOOLS";
-
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
-}
-
-fn named(variable: &str) -> PathBuf {
-    let given = std::env::var_os(variable).filter(|given| !given.is_empty()).map(PathBuf::from);
-    given.unwrap_or_else(|| panic!("{variable} must be set; `cargo xtask test` does"))
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let target = to.join(entry.file_name());
-        match entry.file_type().expect("a kind").is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).expect("a copy")),
-        }
-    }
-}
 
 /// A folder with the tests and the installed package beside them.
 struct Place {

@@ -4,8 +4,10 @@
 //! temporary HOME, beside copies of the golden vaults and of the table of `core/tests/vectors`.
 #![cfg(unix)]
 
-use std::path::{Path, PathBuf};
+mod support_packages;
+
 use std::process::{Command, Stdio};
+use support_packages::{copy, named, top};
 
 /// The Python that has the wheel.
 const PYTHON: &str = "AGENT_VAULT_TEST_PYTHON";
@@ -14,26 +16,6 @@ const TOOLS: &str = "AGENT_VAULT_TEST_PYTHON_TOOLS";
 
 /// The files, without `test_` and `.py`.
 const FILES: [&str; 8] = ["concurrent", "docs", "env", "owner", "read", "remote", "secret", "types"];
-
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
-}
-
-fn named(variable: &str) -> PathBuf {
-    let given = std::env::var_os(variable).filter(|given| !given.is_empty()).map(PathBuf::from);
-    given.unwrap_or_else(|| panic!("{variable} must name a Python; `cargo xtask test` makes one and sets it"))
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let target = to.join(entry.file_name());
-        match entry.file_type().expect("a kind").is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).expect("a copy")),
-        }
-    }
-}
 
 /// Runs one file of the tests; what pytest said, and whether all of it passed.
 #[track_caller]

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::failure::{Context as _, Failure};
 use crate::node::Node;
 use crate::wheel::Profile;
-use crate::workspace::{cargo, root, target_dir};
+use crate::workspace::{cargo, given, root, target_dir};
 
 /// Names the folder that the package is installed in.
 pub const PACKAGE: &str = "AGENT_VAULT_TEST_NODE_PACKAGE";
@@ -28,7 +28,6 @@ pub struct Installed {
 ///
 /// When it does not build, or npm's registry has not what the lock file names.
 pub fn installed(profile: Profile) -> Result<Installed, Failure> {
-    let given = |name| env::var_os(name).filter(|given| !given.is_empty()).map(PathBuf::from);
     if let (Some(package), Some(tools)) = (given(PACKAGE), given(TOOLS)) {
         return Ok(Installed { package, tools });
     }

@@ -23,6 +23,7 @@ mod options;
 mod python;
 mod read;
 mod report;
+mod resident;
 mod start;
 mod sync;
 mod write;

@@ -1,13 +1,12 @@
 //! The official clients of the Model Context Protocol, from lock files: PyPI's `mcp`, and npm's SDK and Inspector.
 //! Kept below `target/peers`.
 
-use std::env;
 use std::path::PathBuf;
 
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::python::Environment;
-use crate::workspace::{root, target_dir};
+use crate::workspace::{given, root, target_dir};
 
 /// Names the Python that the client for Python is installed in.
 pub const PYTHON: &str = "AGENT_VAULT_TEST_MCP_PYTHON";
@@ -28,7 +27,6 @@ pub struct Clients {
 ///
 /// When PyPI or npm's registry has not what the lock files name.
 pub fn installed() -> Result<Clients, Failure> {
-    let given = |name| env::var_os(name).filter(|given| !given.is_empty()).map(PathBuf::from);
     if let (Some(python), Some(node)) = (given(PYTHON), given(NODE)) {
         return Ok(Clients { python, node });
     }

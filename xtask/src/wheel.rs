@@ -1,12 +1,11 @@
 //! The Python package as people get it: a wheel, installed into an environment of its own.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::failure::{Context as _, Failure};
 use crate::python::Environment;
-use crate::workspace::{cargo, root, target_dir};
+use crate::workspace::{cargo, given, root, target_dir};
 
 /// Names the Python of the environment that the wheel is installed in.
 pub const PYTHON: &str = "AGENT_VAULT_TEST_PYTHON";
@@ -36,7 +35,6 @@ pub struct Installed {
 ///
 /// When it does not build, or PyPI has not what the lock files name.
 pub fn installed(profile: Profile) -> Result<Installed, Failure> {
-    let given = |name| env::var_os(name).filter(|given| !given.is_empty()).map(PathBuf::from);
     if let (Some(python), Some(tools)) = (given(PYTHON), given(TOOLS)) {
         return Ok(Installed { python, tools });
     }

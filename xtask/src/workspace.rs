@@ -57,3 +57,8 @@ pub fn build_ours() -> Result<PathBuf, Failure> {
     }
     Ok(target_dir().join("release").join(exe("agent-vault")))
 }
+
+/// What the environment names in the place of something that would be made.
+pub fn given(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|given| !given.is_empty()).map(PathBuf::from)
+}

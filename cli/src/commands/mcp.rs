@@ -1,6 +1,7 @@
 //! `mcp`: becomes the program `agent-vault-mcp`, which is a program of its own so that this one stays small.
 
 use crate::app::{App, Mcp};
+use crate::child;
 use crate::exit::{Failure, Outcome};
 use agent_vault_core::Error;
 use std::ffi::OsString;
@@ -15,7 +16,7 @@ pub fn run(app: &App, args: &Mcp) -> Outcome {
     let program = beside().unwrap_or_else(|| PROGRAM.into());
     let mut command = Command::new(&program);
     command.args(common(app)).args(&args.args);
-    Err(start(command))
+    Err(failed(child::become_it(command)))
 }
 
 /// The server that was installed with this program, wherever this one was called from.
@@ -42,18 +43,4 @@ fn failed(source: std::io::Error) -> Failure {
         hint: "build it with `cargo build --release -p agent-vault-mcp`, and put it beside agent-vault".into(),
     }
     .into()
-}
-
-#[cfg(unix)]
-fn start(mut command: Command) -> Failure {
-    use std::os::unix::process::CommandExt;
-    failed(command.exec())
-}
-
-#[cfg(not(unix))]
-fn start(mut command: Command) -> Failure {
-    match command.status() {
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(source) => failed(source),
-    }
 }

@@ -66,7 +66,7 @@ pub fn run(mut setting: Setting, args: &Run) -> Outcome {
     let files = Files::write(files, &values, &mut command)?;
     output::finish();
     let failed = match masking.filter(Masking::is_needed) {
-        None if files.scratch.is_none() => start(command, &words[0]),
+        None if files.scratch.is_none() => Failure::not_started(&words[0], child::become_it(command)),
         masking => match child::run(command, masking.as_ref()) {
             Ok(end) => {
                 drop(files);
@@ -227,20 +227,4 @@ fn os_string(bytes: &[u8]) -> Result<OsString> {
         message: "a value is no text, and this system takes nothing else".into(),
         hint: "hand it over in a file: --file VAR=PATH".into(),
     })
-}
-
-/// Becomes the program: nothing stands between it and its terminal, its signals and whoever waits for it.
-#[cfg(unix)]
-fn start(mut command: Command, program: &OsStr) -> Failure {
-    use std::os::unix::process::CommandExt;
-    Failure::not_started(program, command.exec())
-}
-
-/// Starts the program and ends as it does.
-#[cfg(not(unix))]
-fn start(mut command: Command, program: &OsStr) -> Failure {
-    match command.status() {
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(source) => Failure::not_started(program, source),
-    }
 }

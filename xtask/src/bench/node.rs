@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::addon;
-use crate::failure::{Context as _, Failure};
+use crate::failure::Failure;
 use crate::node::Node;
 use crate::wheel::Profile;
 use crate::workspace::{root, target_dir};
@@ -14,7 +14,8 @@ use super::Bench;
 use super::fixture::{self, Shape, secret};
 use super::harness::{in_turn, time};
 use super::inprocess::Times;
-use super::report::{Figure, Goal, Report, Row};
+use super::report::{Goal, Report};
+use super::resident;
 use super::sandbox::Place;
 
 /// What measures inside Node, from the top of the tree.
@@ -69,20 +70,6 @@ fn starts(bench: &Bench, report: &mut Report, node: &Node, place: &Place, packag
 
 fn memory(bench: &Bench, report: &mut Report, mut command: Command, place: &Place) -> Result<(), Failure> {
     let reads = bench.options.size(1_000_000).max(1_000);
-    command.arg(&place.dir).arg(secret(0)).arg(reads.to_string()).stdin(Stdio::null());
-    let output = command.output().context(format_args!("cannot run {command:?}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let bytes = |name: &str| {
-        let found = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        found.ok_or_else(|| {
-            Failure::new(format!("{SCRIPT} printed no `{name}`: {}", String::from_utf8_lossy(&output.stderr)))
-        })
-    };
-    report.add(Row {
-        what: format!("Node: resident after {reads} `get`"),
-        ours: Figure::Bytes(bytes("after")?),
-        peer: Some(("after 1,000".to_owned(), Figure::Bytes(bytes("before")?))),
-        goal: Goal::Ratio(1.05),
-    });
-    Ok(())
+    command.arg(&place.dir).arg(secret(0)).arg(reads.to_string());
+    resident::flat(report, format!("Node: resident after {reads} `get`"), &mut command)
 }

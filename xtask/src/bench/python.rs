@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::failure::{Context as _, Failure};
+use crate::failure::Failure;
 use crate::wheel::{self, Profile};
 use crate::workspace::root;
 
@@ -13,6 +13,7 @@ use super::fixture::{self, Shape, secret};
 use super::harness::{in_turn, time};
 use super::inprocess::Times;
 use super::report::{Figure, Goal, Report, Row};
+use super::resident;
 use super::sandbox::Place;
 
 /// What measures inside Python, from the top of the tree.
@@ -104,22 +105,8 @@ fn memory(bench: &Bench, report: &mut Report, python: &Python, place: &Place) ->
     }
     let reads = bench.options.size(1_000_000);
     let mut command = python.script(place, "memory");
-    command.arg(&place.dir).arg(secret(0)).arg(reads.to_string()).stdin(Stdio::null());
-    let output = command.output().context(format_args!("cannot run {command:?}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let bytes = |name: &str| {
-        let found = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        found.ok_or_else(|| {
-            Failure::new(format!("{SCRIPT} printed no `{name}`: {}", String::from_utf8_lossy(&output.stderr)))
-        })
-    };
-    report.add(Row {
-        what: format!("Python: resident after {reads} `get`"),
-        ours: Figure::Bytes(bytes("after")?),
-        peer: Some(("after 1,000".to_owned(), Figure::Bytes(bytes("before")?))),
-        goal: Goal::Ratio(1.05),
-    });
-    Ok(())
+    command.arg(&place.dir).arg(secret(0)).arg(reads.to_string());
+    resident::flat(report, format!("Python: resident after {reads} `get`"), &mut command)
 }
 
 fn list(bench: &Bench, report: &mut Report, python: &Python) -> Result<(), Failure> {

@@ -7,7 +7,6 @@ use super::news::News;
 use super::recorded::Act;
 use super::weave::{Woven, at, forked};
 use super::{Owner, Progress, Vault};
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::history::chain::Chain;
 use crate::identity::Identities;
@@ -19,14 +18,18 @@ use git2::Oid;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) mod place;
 
 /// How often a sync begins again because somebody else was first.
 const ATTEMPTS: u32 = 40;
+/// After one fetch, so often is something changed here before it is looked again what the remote has.
+const CHANGES: u32 = 10;
+/// The pause after lost races is at most this many times what an attempt takes.
+const MOST_ATTEMPTS_LONG: u32 = 16;
 /// The longest pause between two attempts.
-const LONGEST: Duration = Duration::from_secs(4);
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// What `sync` is to do.
 #[derive(Debug, Clone)]
@@ -111,6 +114,15 @@ enum Relation {
     Diverged,
 }
 
+/// What follows from one look at both sides.
+enum Next {
+    Done(Box<Synced>),
+    /// Something changed here. What the remote has is known: no need to ask it again.
+    Again(Option<Oid>),
+    /// Somebody else pushed first.
+    Late,
+}
+
 /// One run of `sync`.
 struct Sync<'s> {
     vault: &'s Vault,
@@ -191,16 +203,15 @@ impl Vault {
 
 impl Sync<'_> {
     fn run(mut self) -> Result<Synced> {
-        for attempt in 0..ATTEMPTS {
-            pause(attempt);
-            let head = self.repo.head()?;
-            let ours = at(&head)?;
+        let mut took = Duration::ZERO;
+        for lost in 0..ATTEMPTS {
+            std::thread::sleep(pause(lost, took, rand::random()));
+            let begun = Instant::now();
             let theirs = self.remote.fetch(&self.branch, Manner::Asked)?;
-            if let Some(done) = self.attempt(&head, ours, theirs)? {
+            if let Some(done) = self.bring_together(theirs)? {
                 return Ok(done);
             }
-            // Another process may have moved what this one has open.
-            self.repo = Repo::open(&self.vault.dir)?;
+            took = begun.elapsed();
         }
         Err(Error::Conflict {
             message: format!("others were first {ATTEMPTS} times in a row"),
@@ -208,14 +219,29 @@ impl Sync<'_> {
         })
     }
 
-    /// One look at both sides and what follows from it; none when it has to be looked at again.
-    fn attempt(&mut self, head: &Head, ours: Oid, theirs: Option<Oid>) -> Result<Option<Synced>> {
+    /// Until both sides are the same; none when the remote has moved meanwhile.
+    fn bring_together(&mut self, mut theirs: Option<Oid>) -> Result<Option<Synced>> {
+        for _ in 0..CHANGES {
+            // Another process may have moved what this one had open.
+            self.repo = Repo::open(&self.vault.dir)?;
+            let head = self.repo.head()?;
+            match self.attempt(&head, at(&head)?, theirs)? {
+                Next::Done(synced) => return Ok(Some(*synced)),
+                Next::Again(now) => theirs = now,
+                Next::Late => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// One look at both sides and what follows from it.
+    fn attempt(&mut self, head: &Head, ours: Oid, theirs: Option<Oid>) -> Result<Next> {
         let known = self.vault.proven(&self.repo, &self.remote, &self.branch)?;
         self.remote.complete(&self.repo, &[vec![ours], theirs.into_iter().collect()].concat(), Manner::Asked)?;
         if let Some(parents) = self.vault.botched(&self.repo)? {
             let woven = self.owner(|owner| owner.remerge(&self.repo, parents, self.asking.progress))?;
             self.note(woven);
-            return Ok(None);
+            return Ok(Next::Again(theirs));
         }
         let mine = self.vault.admit(&self.repo, ours, &known.all(), self.asking.progress)?;
         let Some(theirs) = theirs else { return self.give(ours, None) };
@@ -236,7 +262,7 @@ impl Sync<'_> {
             Relation::Behind => {
                 self.ask(Some((theirs, ours)), None)?;
                 self.vault.advance(head, theirs)?;
-                Ok(None)
+                Ok(Next::Again(Some(theirs)))
             }
             Relation::Diverged => self.merge(head, [ours, theirs]),
         }
@@ -266,32 +292,34 @@ impl Sync<'_> {
     }
 
     /// Merges, pushes the merge, and only then moves the branch here.
-    fn merge(&mut self, head: &Head, [ours, theirs]: [Oid; 2]) -> Result<Option<Synced>> {
+    fn merge(&mut self, head: &Head, [ours, theirs]: [Oid; 2]) -> Result<Next> {
         self.ask(Some((theirs, ours)), self.options.push.then_some((ours, theirs)))?;
         let woven = self.owner(|owner| {
             let woven = owner.weave(&self.repo, [ours, theirs], None, self.asking.progress);
             owner.record_merge(&woven);
             woven
         })?;
+        let mut remote_has = theirs;
         if self.options.push && self.options.branch.is_none() {
             match self.remote.push(woven.commit, &self.branch, Manner::Asked)? {
                 Pushed::Done => {}
-                Pushed::Rejected => return Ok(None),
+                Pushed::Rejected => return Ok(Next::Late),
                 Pushed::Refused(reason) => return Err(self.refused(reason)),
             }
             self.synced.pushed += 1 + self.repo.order(ours, &[theirs], true)?.len();
             self.vault.remember_remote(&self.repo, &self.remote, &self.branch, woven.commit);
+            remote_has = woven.commit;
         }
         self.synced.went = self.vault.news(&self.repo, Some(theirs), woven.commit)?;
         self.vault.advance(head, woven.commit)?;
         self.note(woven);
-        Ok(None)
+        Ok(Next::Again(Some(remote_has)))
     }
 
     /// What is here is what the remote has, or comes after it: plans the whole vault, and pushes.
-    fn give(&mut self, ours: Oid, theirs: Option<Oid>) -> Result<Option<Synced>> {
+    fn give(&mut self, ours: Oid, theirs: Option<Oid>) -> Result<Next> {
         if self.mend(ours)? {
-            return Ok(None);
+            return Ok(Next::Again(theirs));
         }
         let unpushed = self.repo.order(ours, theirs.as_slice(), true)?.len();
         let target = self.options.branch.as_ref().map(|name| format!("refs/heads/{name}"));
@@ -305,7 +333,7 @@ impl Sync<'_> {
                         hint: "name another branch with --branch".into(),
                     });
                 }
-                Pushed::Rejected => return Ok(None),
+                Pushed::Rejected => return Ok(Next::Late),
                 Pushed::Refused(reason) => return Err(self.refused(reason)),
             }
             self.synced.went = self.vault.news(&self.repo, theirs, ours)?;
@@ -319,7 +347,7 @@ impl Sync<'_> {
         self.vault.settle_mark(&self.repo, ours, self.synced.waiting == 0);
         self.synced.came = self.vault.news(&self.repo, Some(self.began), ours)?;
         self.synced.head = ours.to_string();
-        Ok(Some(self.synced.clone()))
+        Ok(Next::Done(Box::new(self.synced.clone())))
     }
 
     /// After commits that were made elsewhere, policy and fact may differ: an owner makes them agree, in a commit of its
@@ -407,13 +435,24 @@ fn short(reference: &str) -> &str {
     reference.strip_prefix("refs/heads/").unwrap_or(reference)
 }
 
-/// Waits before an attempt that is not the first: longer each time, and not as long as the others do.
-fn pause(attempt: u32) {
-    if attempt == 0 {
-        return;
+/// How long to wait after so many lost races: a part, drawn by lot, of a window that doubles with each. It is measured in
+/// what the last attempt took, so that about as many compete as the host can serve, be it fast or slow, and its growth ends
+/// early, so that nobody sleeps long while the host is idle.
+fn pause(lost: u32, attempt: Duration, lot: f64) -> Duration {
+    let Some(doublings) = lost.checked_sub(1) else { return Duration::ZERO };
+    let window = attempt.saturating_mul(2_u32.saturating_pow(doublings).min(MOST_ATTEMPTS_LONG));
+    window.min(LONGEST).mul_f64(lot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_follows_a_lost_race_and_its_window_doubles_and_ends() {
+        let window = |lost, attempt| pause(lost, Duration::from_millis(attempt), 1.0).as_millis();
+        assert_eq!([0, 1, 2, 5, 6, 40].map(|lost| window(lost, 100)), [0, 100, 200, 1600, 1600, 1600]);
+        assert_eq!(window(9, 5_000), LONGEST.as_millis(), "a slow host does not make it sleep for minutes");
+        assert_eq!(pause(3, Duration::from_millis(100), 0.25), Duration::from_millis(100), "the lot says which part");
     }
-    let most = Duration::from_millis(20 << attempt.min(8)).min(LONGEST);
-    let salt = format!("{:?} {:?} {}", std::time::SystemTime::now(), std::time::Instant::now(), std::process::id());
-    let part = u32::from(Digest::of(salt.as_bytes()).0[0]) + 1;
-    std::thread::sleep(most * part / 256);
 }

@@ -58,6 +58,9 @@ pub struct Row {
     pub wall: Duration,
     /// The time of all machines together.
     pub work: Duration,
+    /// Processor time of all that they started while they competed, Git and a host on this machine with it; none where
+    /// the system does not tell.
+    pub processor: Option<Duration>,
     /// Until all had the same, afterwards.
     pub settling: Duration,
     /// What the host's objects came to.
@@ -90,9 +93,9 @@ pub fn run(sandbox: &Sandbox, program: &Path, size: Size) -> Result<Row, Failure
     let first = [("own/first", "of the founder"), (QUARREL, "of the founder")];
     debug_assert!(first[0].0.starts_with(GROUP), "its group is there to be granted");
     let fleet = Fleet::start(sandbox, program, &name, (size.clones, size.transport), &first)?;
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), processor());
     let mut shares = compete(&fleet.machines, size.writes)?;
-    let wall = start.elapsed();
+    let (wall, after) = (start.elapsed(), processor());
     let settling = Instant::now();
     fleet.settle()?;
     let settling = settling.elapsed();
@@ -111,6 +114,7 @@ pub fn run(sandbox: &Sandbox, program: &Path, size: Size) -> Result<Row, Failure
         retries: fleet.machines.iter().map(Machine::late_pushes).sum(),
         wall,
         work: shares.iter().map(|share| share.work).sum(),
+        processor: after.zip(before).map(|(after, before)| after.saturating_sub(before)),
         settling,
         bytes: weight(&fleet.host.bare().join("objects"))?,
         commits: fleet.machines.first().map_or(Ok(0), commits)?,
@@ -164,6 +168,18 @@ fn share(machine: &Machine, writes: &[Write]) -> Result<Share, Failure> {
     Ok(share)
 }
 
+/// Processor time of the children of this process that have ended, and of theirs (Linux; in ticks of ten milliseconds).
+fn processor() -> Option<Duration> {
+    children_time(&std::fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+/// `cutime` and `cstime` of a `/proc/<pid>/stat` (proc_pid_stat(5)), whose second field may hold spaces and brackets.
+fn children_time(stat: &str) -> Option<Duration> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 10))
+}
+
 /// Bytes of all files below a folder.
 fn weight(dir: &Path) -> Result<u64, Failure> {
     let mut bytes = 0;
@@ -178,4 +194,16 @@ fn weight(dir: &Path) -> Result<u64, Failure> {
 fn commits(machine: &Machine) -> Result<usize, Failure> {
     let count = machine.git("rev-list --count HEAD")?;
     count.parse().context("git rev-list --count")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_children_is_read_past_a_name_with_brackets() {
+        let stat = "12 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 11 12 130 7 20 0 1 0 4";
+        assert_eq!(children_time(stat), Some(Duration::from_millis(1370)));
+        assert_eq!(children_time("12 (a"), None);
+    }
 }

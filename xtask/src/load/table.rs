@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::round::Row;
 
 const HEADER: &str = "\
-| clones × writes | writes | syncs | too late | gave up | wall time | settling | cost of a write | ÷ clones | commits | bytes of a write |
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+| clones × writes | writes | syncs | too late | gave up | wall time | settling | cost of a write | ÷ clones | processor of a write | ÷ clones | commits | bytes of a write |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 ";
 
 /// All rows, and what they come to.
@@ -17,8 +17,9 @@ pub fn markdown(rows: &[Row]) -> String {
         let _ = writeln!(text, "{}", line(row));
     }
     text.push_str(
-        "\nCost of a write: the time of a clone for its writes and syncs, by its writes. Too late: pushes that others \
-         were ahead of.\nGave up: syncs that were beaten forty times in a row.\n",
+        "\nCost of a write: the time of a clone for its writes and syncs, by its writes. Processor: what it and its Git \
+         used of it, with the waits and the other clones on this machine's processors left out.\nToo late: pushes that \
+         others were ahead of. Gave up: syncs that were beaten forty times in a row.\n",
     );
     if let Some(growth) = growth(rows) {
         let _ = write!(text, "\n{growth}\n");
@@ -29,8 +30,11 @@ pub fn markdown(rows: &[Row]) -> String {
 /// One row.
 pub fn line(row: &Row) -> String {
     let each = per(row.work, row.writes);
+    let told = |time: Option<Duration>| time.map_or_else(|| "–".into(), |time| format!("{} ms", time.as_millis()));
+    let of_write = row.processor.map(|time| per(time, row.writes));
+    let (processor, processor_each) = (told(of_write), told(of_write.map(|time| per(time, row.size.clones))));
     format!(
-        "| {} | {} | {} | {} | {} | {:.1} s | {:.1} s | {} ms | {} ms | {} | {} |",
+        "| {} | {} | {} | {} | {} | {:.1} s | {:.1} s | {} ms | {} ms | {processor} | {processor_each} | {} | {} |",
         row.size,
         row.writes,
         row.syncs,
@@ -45,16 +49,23 @@ pub fn line(row: &Row) -> String {
     )
 }
 
-/// How the cost of a write grew from where competition begins to where there is most of it.
+/// How the cost of a write grew from where competition begins to where there is most of it. More clones than this machine
+/// has processors wait for these, which clones on machines of their own do not: so the processor time is told first.
 fn growth(rows: &[Row]) -> Option<String> {
     let alike = rows.iter().filter(|row| row.size.transport == rows[0].size.transport && row.size.clones > 1);
     let few = alike.clone().min_by_key(|row| row.size.clones)?;
     let many = alike.max_by_key(|row| row.size.clones).filter(|many| many.size.clones > few.size.clones)?;
-    let grew = per(many.work, many.writes).as_secs_f64() / per(few.work, few.writes).as_secs_f64();
-    let linear = many.size.clones / few.size.clones;
+    let grew = |of: fn(&Row) -> Option<Duration>| {
+        let each = |row: &Row| Some(per(of(row)?, row.writes).as_secs_f64());
+        Some(format!("{:.1}-fold", each(many)? / each(few)?))
+    };
     Some(format!(
-        "From {} to {} clones the cost of a write grew {grew:.1}-fold; linear growth would be {linear}-fold.",
-        few.size.clones, many.size.clones
+        "From {} to {} clones the processor time of a write grew {} and its time {}; linear growth would be {}-fold.",
+        few.size.clones,
+        many.size.clones,
+        grew(|row| row.processor).unwrap_or_else(|| "(not told here)".into()),
+        grew(|row| Some(row.work)).unwrap_or_default(),
+        many.size.clones / few.size.clones
     ))
 }
 
@@ -77,6 +88,7 @@ mod tests {
             retries: 1,
             wall: Duration::from_secs(2),
             work: Duration::from_millis(work),
+            processor: Some(Duration::from_millis(work / 2)),
             settling: Duration::from_secs(1),
             bytes: 8_000,
             commits: 9,
@@ -89,10 +101,15 @@ mod tests {
         let rows = [row(1, 80), row(2, 320), row(4, 1280)];
         let text = markdown(&rows);
         assert!(
-            text.contains("| 4 × 8 over file:// | 32 | 16 | 1 | 0 | 2.0 s | 1.0 s | 40 ms | 10 ms | 9 | 250 |"),
+            text.contains(
+                "| 4 × 8 over file:// | 32 | 16 | 1 | 0 | 2.0 s | 1.0 s | 40 ms | 10 ms | 20 ms | 5 ms | 9 | 250 |"
+            ),
             "{text}"
         );
-        assert!(text.contains("From 2 to 4 clones the cost of a write grew 2.0-fold; linear growth would be 2-fold."));
+        assert!(text.contains(
+            "From 2 to 4 clones the processor time of a write grew 2.0-fold and its time 2.0-fold; linear growth would be \
+             2-fold."
+        ));
         assert!(!markdown(&rows[..2]).contains("grew"), "nothing to compare with");
     }
 }

@@ -2,7 +2,8 @@
 
     get REPO SECRET CIPHERTEXT KEY ROUNDS   `ours` a warm, verified read; `pyrage` one decryption of the same ciphertext
     list REPO ROUNDS                        `list` a warm listing
-    threads REPO SECRET READS               `one` so many reads by one thread; `four` the same number by four
+    threads REPO SECRET READS               `one` so many reads by one thread; `four` the same number by four; `hashes` and
+                                            `halves` a piece of work by one process and by two
     memory REPO SECRET READS                `before` the bytes that are resident after 1,000 reads; `after` after all
 
 Prints one `name number` a line, in nanoseconds or bytes; times are medians.
@@ -10,6 +11,8 @@ Prints one `name number` a line, in nanoseconds or bytes; times are medians.
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import statistics
 import sys
 import threading
@@ -70,6 +73,23 @@ def threads(repo: str, secret: str, reads: str) -> None:
             thread.join()
 
     in_turn(5, one=lambda: some(int(reads)), four=four)
+
+    # What this machine's processors can do at best: work without Python, files or anything shared.
+    data = b"x" * 100_000
+
+    def hashes(number: int) -> None:
+        for _ in range(number):
+            hashlib.sha256(data).digest()
+
+    def pair() -> None:
+        fork = multiprocessing.get_context("fork")
+        started = [fork.Process(target=hashes, args=(2_000,)) for _ in range(2)]
+        for process in started:
+            process.start()
+        for process in started:
+            process.join()
+
+    in_turn(5, hashes=lambda: hashes(4_000), halves=pair)
 
 
 def memory(repo: str, secret: str, reads: str) -> None:

@@ -15,7 +15,7 @@ const PYTHON: &str = "AGENT_VAULT_TEST_PYTHON";
 const TOOLS: &str = "AGENT_VAULT_TEST_PYTHON_TOOLS";
 
 /// The files, without `test_` and `.py`.
-const FILES: [&str; 8] = ["concurrent", "docs", "env", "owner", "read", "remote", "secret", "types"];
+const FILES: [&str; 9] = ["concurrent", "docs", "env", "mcp", "owner", "read", "remote", "secret", "types"];
 
 /// Runs one file of the tests; what pytest said, and whether all of it passed.
 #[track_caller]
@@ -85,6 +85,11 @@ fn python_changes_a_vault_as_its_owner() {
 #[test]
 fn python_s_threads_tasks_and_forks_share_a_vault() {
     passes("concurrent");
+}
+
+#[test]
+fn python_s_package_brings_the_mcp_server() {
+    passes("mcp");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `install`: the server's place in a client's configuration. What else stands in that file stays, byte for byte.
 
 use crate::options::{Client, Install, Options};
+use crate::program::Program;
 use crate::rules::{Rules, Tool};
 use agent_vault_core::{Error, Result};
 use agent_vault_open::words::pretty;
@@ -18,7 +19,7 @@ const NAME: &str = "agent-vault";
 ///
 /// # Errors
 /// [`Error::Usage`] for flags that make no sense and for a file that cannot be understood; [`Error::Io`].
-pub fn run(options: &Options, wanted: &Install) -> Result<String> {
+pub fn run(options: &Options, wanted: &Install, program: Program) -> Result<String> {
     let file = match &wanted.config {
         Some(file) => file.clone(),
         None => place(wanted.client)?,
@@ -39,7 +40,7 @@ pub fn run(options: &Options, wanted: &Install) -> Result<String> {
         write(&file, &after)?;
         return Ok(format!("{NAME} is taken out of {}\n", pretty(&file)));
     }
-    let (entry, tools) = entry(options, wanted)?;
+    let (entry, tools) = entry(options, wanted, program)?;
     let after = merge::put(&before, table, NAME, &entry).map_err(not_understood)?;
     if wanted.print {
         return Ok(after);
@@ -62,7 +63,7 @@ pub fn run(options: &Options, wanted: &Install) -> Result<String> {
 }
 
 /// What stands in the file, and the tools that it offers.
-fn entry(options: &Options, wanted: &Install) -> Result<(Entry, Vec<Tool>)> {
+fn entry(options: &Options, wanted: &Install, program: Program) -> Result<(Entry, Vec<Tool>)> {
     let limits = &options.limits;
     let mut tools = match limits.tools.is_empty() {
         true => vec![Tool::List, Tool::Whoami, Tool::Check],
@@ -90,8 +91,11 @@ fn entry(options: &Options, wanted: &Install) -> Result<(Entry, Vec<Tool>)> {
     };
     // A project's file is for everybody who works on it, so it names no place of this machine by itself.
     let (command, mut args) = match is_local {
-        true => (text(&std::env::current_exe().map_err(Error::io("find", "this program"))?)?, vec![]),
-        false => ("agent-vault".to_owned(), vec!["mcp".to_owned()]),
+        true => (text(&program.place.map_err(Error::io("find", "this program"))?)?, vec![]),
+        false => {
+            let mut words = program.words.iter().map(|word| (*word).to_owned());
+            (words.next().unwrap_or_default(), words.collect())
+        }
     };
     let repo = match (wanted.client, options.repo == Path::new(".")) {
         (Client::Cursor | Client::Vscode, true) => "${workspaceFolder}".to_owned(),

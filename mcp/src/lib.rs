@@ -5,7 +5,7 @@
 //! what it sends; a secret's name is checked by the core; each call stands in this machine's log with what the client
 //! calls itself. The identity stays in this process.
 //!
-//! `rules`, `capped` and `install::merge` are pure; `stdio`, `process` and `vault` have the side effects.
+//! `rules`, `capped` and `install::merge` are pure; `program`, `stdio`, `process` and `vault` have the side effects.
 
 mod answer;
 mod capped;
@@ -13,6 +13,7 @@ mod exec;
 pub mod install;
 pub mod options;
 mod process;
+pub mod program;
 pub mod rules;
 mod server;
 mod stdio;

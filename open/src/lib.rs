@@ -12,9 +12,11 @@ mod push;
 pub mod receiving;
 pub mod references;
 pub mod surroundings;
+mod told;
 pub mod who;
 pub mod words;
 
 pub use message::{Listener, Message};
 pub use news::{lines, remark};
 pub use opening::{Found, Key, Opening};
+pub use told::Told;

@@ -1,12 +1,16 @@
 //! The vaults that references name, opened as for any read, and how references that fail are told.
 
+use crate::message::Message;
 use crate::opening::{Found, Opening};
+use crate::told::Told;
 use agent_vault_core::purpose::Program;
 use agent_vault_core::settings::Settings;
 use agent_vault_core::vault::Freshness;
-use agent_vault_core::{Class, Identities, Purpose, Result, SecretPath, Vault, VaultAlias};
-use agent_vault_deliver::resolve::{Read, Signed, Unsigned};
+use agent_vault_core::{Class, Identities, Purpose, Result, SecretBytes, SecretPath, Vault, VaultAlias};
+use agent_vault_deliver::environment::{self, Sources};
+use agent_vault_deliver::resolve::{Read, Signed, Unsigned, resolve};
 use agent_vault_deliver::{Failure, Reader, Vaults};
+use std::ffi::OsString;
 use std::sync::{Arc, OnceLock};
 
 /// The vaults of one call.
@@ -122,6 +126,22 @@ impl Drop for Telling {
     fn drop(&mut self) {
         self.opening.tell(self.vault());
     }
+}
+
+/// Variables for a program, all of them or none, from secrets' paths and text with references. What has expired is told to
+/// the opening's listener.
+///
+/// # Errors
+/// A name or a text that is none; the worst of the references that cannot be resolved.
+pub fn variables(mapping: &[(String, String)], opened: &Opened<'_>) -> Result<Vec<(OsString, SecretBytes)>, Told> {
+    let named = mapping.iter().map(|(name, value)| environment::assigned(name, value)).collect::<Result<Vec<_>>>()?;
+    let variables = environment::variables(&Sources { named, ..Sources::default() })?;
+    let values = resolve(environment::wanted(&variables), opened)?;
+    let now = (opened.opening.context.clock)();
+    for (of, at) in values.expires.iter().filter(|(_, expires)| *expires <= now) {
+        opened.opening.say(Message::Warning(format!("{of} expired at {at}")));
+    }
+    Ok(environment::filled(&variables, &values)?)
 }
 
 /// What is told of references that cannot be resolved: of each who wanted it, and why it failed.

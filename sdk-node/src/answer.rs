@@ -3,9 +3,8 @@
 use crate::secret::NativeSecret;
 use agent_vault_core::vault::{AccessChange, Overview, Row};
 use agent_vault_core::{Error, SecretPath};
-use agent_vault_deliver::Failure as Unresolved;
+use agent_vault_open::Message;
 use agent_vault_open::words::one_line;
-use agent_vault_open::{Message, references};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
@@ -24,29 +23,16 @@ pub struct Told {
     pub path: Option<String>,
 }
 
-impl From<&Error> for Told {
-    fn from(error: &Error) -> Self {
-        Self {
-            code: error.code().into(),
-            class: error.class().to_string(),
-            message: one_line(&error.to_string()),
-            hint: one_line(&error.hint()),
-            path: error.subject().map(|subject| one_line(&subject)),
-        }
+impl From<agent_vault_open::Told> for Told {
+    fn from(told: agent_vault_open::Told) -> Self {
+        let agent_vault_open::Told { code, class, message, hint, path } = told;
+        Self { code: code.into(), class, message, hint, path }
     }
 }
 
-/// Of several references the worst one, with the text of all.
-impl From<Vec<Unresolved>> for Told {
-    fn from(failures: Vec<Unresolved>) -> Self {
-        let message = references::told(&failures).map(|line| one_line(&line)).collect::<Vec<_>>().join("; ");
-        let worst = references::worst(&failures);
-        let error = worst.map(|failure| Told::from(&failure.error));
-        let path = worst.and_then(|failure| failure.of.first()).map(|(_, reference)| one_line(&reference.to_string()));
-        match error {
-            Some(error) => Self { message, path, ..error },
-            None => Self { code: "usage".into(), class: "usage".into(), message, hint: String::new(), path },
-        }
+impl From<&Error> for Told {
+    fn from(error: &Error) -> Self {
+        agent_vault_open::Told::from(error).into()
     }
 }
 

@@ -5,8 +5,7 @@ use crate::secret::NativeSecret;
 use crate::vault::Opened;
 use agent_vault_core::vault::{Listing, SetRequest};
 use agent_vault_core::{AgentName, Error, GroupName, Owner, Purpose, Result, SecretBytes, SecretPath, Timestamp};
-use agent_vault_deliver::environment::{self, Sources};
-use agent_vault_deliver::resolve::{Read, resolve};
+use agent_vault_deliver::resolve::Read;
 use agent_vault_open::Message;
 use agent_vault_open::references;
 use napi_derive::napi;
@@ -89,7 +88,7 @@ pub enum Call {
 /// Makes the call; what is wrong is part of the answer, and so is what was heard.
 pub fn make(opened: &Opened, call: &mut Call) -> Answer {
     let mut answer = match call {
-        Call::Env(mapping) => env(opened, mapping).unwrap_or_else(failed),
+        Call::Env(mapping) => env(opened, mapping).unwrap_or_else(|told| failed(told.into())),
         call => done(opened, call).unwrap_or_else(|error| failed(Told::from(&error))),
     };
     answer.heard = opened.heard();
@@ -172,25 +171,15 @@ fn own<T>(opened: &Opened, act: impl FnOnce(&Owner<'_>) -> Result<T>) -> Result<
     opened.opening.own(&opened.found(), &opened.identities, act)
 }
 
-/// All of the variables, or why each that failed did.
-fn env(opened: &Opened, mapping: &[(String, String)]) -> std::result::Result<Answer, Told> {
-    let one = |error: Error| Told::from(&error);
-    let named = mapping.iter().map(|(name, value)| environment::assigned(name, value)).collect::<Result<Vec<_>>>();
-    let variables =
-        environment::variables(&Sources { named: named.map_err(one)?, ..Sources::default() }).map_err(one)?;
-    let found = opened.fresh().map_err(one)?;
-    let reader = references::Opened::new(&opened.opening, opened.freshness).map_err(one)?;
-    let reader = reader.with(&found, opened.identities.clone());
-    let values = resolve(environment::wanted(&variables), &reader).map_err(Told::from)?;
-    let now = opened.now();
-    for (of, at) in values.expires.iter().filter(|(_, expires)| *expires <= now) {
-        opened.opening.say(Message::Warning(format!("{of} expired at {at}")));
-    }
-    let filled = environment::filled(&variables, &values).map_err(one)?;
+/// All of the variables, or why there are none.
+fn env(opened: &Opened, mapping: &[(String, String)]) -> std::result::Result<Answer, agent_vault_open::Told> {
+    let found = opened.fresh()?;
+    let reader = references::Opened::new(&opened.opening, opened.freshness)?.with(&found, opened.identities.clone());
+    let filled = references::variables(mapping, &reader)?;
     let text = |(name, value): (std::ffi::OsString, SecretBytes)| {
         let name = name.to_string_lossy().into_owned();
-        value.text(&name).map(|value| Variable { value: value.to_owned(), name: name.clone() }).map_err(one)
+        Ok(Variable { value: value.text(&name)?.to_owned(), name })
     };
-    let variables = filled.into_iter().map(text).collect::<std::result::Result<_, _>>()?;
+    let variables = filled.into_iter().map(text).collect::<Result<_>>()?;
     Ok(Answer { variables: Some(variables), ..Answer::default() })
 }

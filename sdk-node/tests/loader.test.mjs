@@ -2,25 +2,59 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import test from "node:test";
 
-const installed = dirname(createRequire(import.meta.url).resolve("agent-vault/package.json"));
+const installed = dirname(dirname(createRequire(import.meta.url).resolve("agent-vault/package.json")));
+const LOADS = [
+  ["-e", 'require("agent-vault")'],
+  ["--input-type=module", "-e", 'import "agent-vault"'],
+];
+
+/** A copy of both packages, and what loading them says after a change of the addon's. */
+function told(place, words, change) {
+  const cwd = join(process.env.TMPDIR, place);
+  const modules = join(cwd, "node_modules");
+  cpSync(installed, modules, { recursive: true, dereference: true });
+  const addons = readdirSync(modules).filter((name) => name.startsWith("agent-vault-"));
+  assert.equal(addons.length, 1);
+  change(join(modules, addons[0]));
+  const done = spawnSync(process.execPath, words, { cwd });
+  return { addon: addons[0], status: done.status, text: done.stderr.toString() };
+}
+
+test("both packages load from where they were installed", () => {
+  for (const words of LOADS) {
+    const done = told("both", words, () => {});
+    assert.equal(done.status, 0, done.text);
+  }
+});
 
 test("a missing addon is named with the remedy", () => {
-  const copy = join(process.env.TMPDIR, "without", "node_modules", "agent-vault");
-  cpSync(installed, copy, { recursive: true, dereference: true });
-  const addons = readdirSync(copy).filter((name) => name.endsWith(".node"));
-  assert.equal(addons.length, 1);
-  rmSync(join(copy, addons[0]));
-  const cwd = join(process.env.TMPDIR, "without");
-  for (const words of [["-e", 'require("agent-vault")'], ["--input-type=module", "-e", 'import "agent-vault"']]) {
-    const done = spawnSync(process.execPath, words, { cwd });
-    const told = done.stderr.toString();
-    assert.notEqual(done.status, 0);
-    const name = addons[0].replace(/^agent-vault\.(.*)\.node$/, "agent-vault-$1");
-    assert.ok(told.includes(`the package ${name} is not installed`) && told.includes("--omit=optional"), told);
+  for (const words of LOADS) {
+    const { addon, status, text } = told("without", words, (folder) => rmSync(folder, { recursive: true }));
+    assert.notEqual(status, 0);
+    assert.ok(text.includes(`the package ${addon} is not installed`) && text.includes(`Install ${addon} 0.`), text);
   }
+});
+
+test("an addon of another version is not loaded", () => {
+  for (const words of LOADS) {
+    const { addon, status, text } = told("other", words, (folder) => {
+      const file = join(folder, "package.json");
+      writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), version: "9.9.9" }));
+    });
+    assert.notEqual(status, 0);
+    assert.ok(text.includes(`${addon} 9.9.9 do not belong together`), text);
+  }
+});
+
+test("the addon's package is for this platform alone", () => {
+  const [addon] = readdirSync(installed).filter((name) => name.startsWith("agent-vault-"));
+  const { os, cpu, libc, name, license } = JSON.parse(readFileSync(join(installed, addon, "package.json"), "utf8"));
+  assert.deepEqual({ os, cpu, name, license }, { os: [process.platform], cpu: [process.arch], name: addon, license: "MIT" });
+  const has = process.report.getReport().header.glibcVersionRuntime === undefined ? "musl" : "glibc";
+  assert.deepEqual(libc, process.platform === "linux" ? [has] : undefined);
 });

@@ -61,6 +61,7 @@ test("each kind of error has a class of its own, a code, a hint and what it is a
   const cases = [
     [() => vault.get("stripe/nothing"), esm.SecretNotFoundError, "secret-not-found", "stripe/nothing"],
     [() => vault.get("postgres/password"), esm.NotAuthorizedError, "not-authorized", "postgres/password"],
+    [() => vault.env({ B: "postgres/password" }), esm.NotAuthorizedError, "not-authorized", "postgres/password"],
     [() => vault.get("../x"), esm.InvalidIdentifierError, "invalid-name", "../x"],
     [() => vault.rm("stripe/api-key"), esm.NotAuthorizedError, "not-owner", undefined],
     [async () => new Vault({ repoPath: "/" }), esm.VaultNotFoundError, "vault-not-found", "/"],

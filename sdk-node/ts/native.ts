@@ -121,32 +121,47 @@ export interface Native {
   claimedManifest(text: string): { agents: Named[]; groups: Named[] } | null;
 }
 
-/** Which build of the addon this machine takes: `linux-x64-gnu`. */
-export function platform(): string {
-  const base = `${process.platform}-${process.arch}`;
-  if (process.platform !== "linux") {
-    return base;
-  }
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  return `${base}-${report?.header?.glibcVersionRuntime === undefined ? "musl" : "gnu"}`;
+/** The packages of which one has the addon for this machine. Which C library Linux has is npm's to judge, and slow to ask. */
+function candidates(): string[] {
+  const name = `agent-vault-${process.platform}-${process.arch}`;
+  return process.platform === "linux" ? [`${name}-gnu`, `${name}-musl`] : [name];
 }
 
+/** The one that this machine takes, by Node's own report. */
+function wanted(): string {
+  const [first, second] = candidates();
+  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+  return (report?.header?.glibcVersionRuntime === undefined ? second : undefined) ?? first ?? "";
+}
+
+/** The addon is a package of its own for each platform, of the same version as this one. */
 function load(): Native {
-  const here = platform();
-  const reasons: string[] = [];
-  for (const place of [`../agent-vault.${here}.node`, `agent-vault-${here}`]) {
-    try {
-      return require(place) as Native;
-    } catch (error) {
-      reasons.push(`${place}: ${error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error)}`);
+  const { version } = require("../package.json") as { version: string };
+  for (const name of candidates()) {
+    const found = installed(name);
+    if (found === version) {
+      return require(name) as Native;
+    }
+    if (found !== undefined) {
+      throw new Error(
+        `agent-vault ${version} and ${name} ${found} do not belong together. Install both of the same version.`,
+      );
     }
   }
+  const name = wanted();
   throw new Error(
-    `agent-vault has no addon for this platform (${here}): the package agent-vault-${here} is not installed.\n` +
-      `Install this package again without --omit=optional or --no-optional and on the platform that runs it, ` +
-      `or build the addon from the repository (docs/node.md).\n` +
-      reasons.map((reason) => `  ${reason}`).join("\n"),
+    `agent-vault has no addon for this platform: the package ${name} is not installed.\n` +
+      `Install ${name} ${version} beside this package, on the platform that runs it; docs/node.md says how to build it.`,
   );
+}
+
+/** The version of a package, where it is installed. */
+function installed(name: string): string | undefined {
+  try {
+    return (require(`${name}/package.json`) as { version: string }).version;
+  } catch {
+    return undefined;
+  }
 }
 
 export const native: Native = load();

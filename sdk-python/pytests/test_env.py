@@ -48,6 +48,7 @@ def test_all_of_it_or_nothing_and_every_failure_is_named(world: World) -> None:
         vault.env({"A": "stripe/api-key", "B": "postgres/password", "C": "stripe/none"})
     assert "B: " in str(caught.value) and "C: " in str(caught.value) and "sk_live" not in str(caught.value)
     assert isinstance(caught.value, (agent_vault.NotAuthorizedError, agent_vault.SecretNotFoundError))
+    assert caught.value.path == "postgres/password", "as `get` names it"
     for wrong in ({"AGENT_VAULT_KEY": "stripe/api-key"}, {"1X": "stripe/api-key"}, {"X": "av://a b"}):
         with pytest.raises(agent_vault.UsageError):
             vault.env(wrong)

@@ -6,6 +6,7 @@
 mod convert;
 mod failure;
 mod gate;
+mod mcp;
 mod metadata;
 mod methods;
 mod owner;
@@ -22,6 +23,8 @@ mod _native {
 
     #[pymodule_export]
     use super::gate::{after_fork_in_child, after_fork_in_parent, before_fork};
+    #[pymodule_export]
+    use super::mcp::serve_mcp;
     #[pymodule_export]
     use super::metadata::{SecretMetadata, restore_metadata};
     #[pymodule_export]

@@ -5,6 +5,7 @@
 //! - `interop` lets agent-vault 0.1.0 read what we write, and the other way round.
 //! - `bench` measures the release build beside its peers.
 //! - `load` lets many clones write and sync at once, and says what is lost.
+//! - `node-package` builds the packages of `sdk-node/` for this platform.
 //! - `picture` draws a session on a terminal for the README.
 //! - `fuzz` searches for inputs that break a law.
 //! - `mutants` searches for changes of the code that no test notices.
@@ -46,6 +47,7 @@ Commands:
   interop [ARGS]...  Test beside the real agent-vault 0.1.0 from crates.io; ARGS go to `cargo test`
   bench [OPTIONS]    Measure the release build beside its peers (`bench --help`)
   load [OPTIONS]     Let many clones write and sync at once, and see that nothing is lost (`load --help`)
+  node-package       Build the packages of sdk-node/ for this platform: two tarballs
   picture            Draw a session on a terminal: docs/terminal.svg
   fuzz [SECONDS]     Search for inputs that break a law (`fuzz --help`)
   mutants [ARGS]     Search for changes of the code that no test notices (`mutants --help`)
@@ -79,6 +81,7 @@ fn run() -> Result<ExitCode, Failure> {
         Some("bench") => bench::run(&rest),
         #[cfg(unix)]
         Some("load") => load::run(&rest),
+        Some("node-package") => addon::run(&rest),
         Some("picture") => picture::run(&rest),
         Some("docs") => docs::run(&rest),
         Some("fuzz") => fuzz::run(&rest),

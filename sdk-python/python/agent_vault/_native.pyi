@@ -15,6 +15,7 @@ __all__ = [
     "after_fork_in_parent",
     "before_fork",
     "restore_metadata",
+    "serve_mcp",
 ]
 
 __version__: str
@@ -146,3 +147,5 @@ class Vault:
     def rm(self, path: str) -> str: ...
     def grant(self, agent: str, group: str, create: bool, dry_run: bool) -> _Change: ...
     def revoke(self, agent: str, group: str | None, secret: str | None, dry_run: bool) -> _Change: ...
+def serve_mcp(arguments: Sequence[str], place: str | None) -> int:
+    """Does what the arguments of `agent-vault-mcp` say, from the program's name on; the exit code."""

@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn of_several_references_the_worst_is_told_with_the_text_of_all() {
-        let tampered = Error::tampered("x", "it was replaced\n\u{1b}[2J");
+        let tampered = Error::Tampered { file: "x".into(), reason: "it was replaced\n\u{1b}[2J".into() };
         let told = Told::from(vec![failure("A", "av://./a/b", missing()), failure("B", "av://./c/d", tampered)]);
         assert_eq!((told.code, told.path.as_deref()), ("tampered", Some("c/d")));
         assert!(told.message.contains("A: av://./a/b: ") && told.message.contains("; B: "), "{}", told.message);

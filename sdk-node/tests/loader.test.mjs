@@ -2,12 +2,15 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import test from "node:test";
+import test, { after } from "node:test";
 
 const installed = dirname(dirname(createRequire(import.meta.url).resolve("agent-vault/package.json")));
+// Not below the tests: Node looks for packages in every folder above, and finds the whole ones there.
+const outside = mkdtempSync(join(dirname(dirname(process.env.TMPDIR)), "agent-vault-loader-"));
+after(() => rmSync(outside, { recursive: true }));
 const LOADS = [
   ["-e", 'require("agent-vault")'],
   ["--input-type=module", "-e", 'import "agent-vault"'],
@@ -15,7 +18,7 @@ const LOADS = [
 
 /** A copy of both packages, and what loading them says after a change of the addon's. */
 function told(place, words, change) {
-  const cwd = join(process.env.TMPDIR, place);
+  const cwd = join(outside, place);
   const modules = join(cwd, "node_modules");
   cpSync(installed, modules, { recursive: true, dereference: true });
   const addons = readdirSync(modules).filter((name) => name.startsWith("agent-vault-"));

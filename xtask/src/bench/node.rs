@@ -42,7 +42,10 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<(), Failure> {
     let files = [&age, &place.dir, &path, &place.ciphertext(&secret(0)), &place.owner_key()];
     let times = Times::of(script("get").args(files).arg(rounds))?;
     let beside = ("age-encryption's decrypt", times.get("age")?);
-    report.compare("Node `get`, warm, 2 recipients", times.get("ours")?, beside, Goal::Ratio(0.1));
+    let what = "Node `get`, warm, 2 recipients";
+    report.compare(what, times.get("ours")?, beside, Goal::Ratio(0.1));
+    let hop = ("`fs.promises.access`, the same way to a thread and back", times.get("hop")?);
+    report.compare(what, times.get("ours")?, hop, Goal::None);
     starts(bench, report, &node, &place, &package)?;
     memory(bench, report, script("memory"), &place)
 }

@@ -1,11 +1,12 @@
-//! F4: clocks decide nothing. Machines whose clocks are years apart merge as any others do.
+//! F4: clocks decide nothing. Machines whose clocks are years apart merge as any others do. And what a sync does while other
+//! processes of its machine look at the remote.
 #![cfg(unix)]
 
 mod common;
 
 use agent_vault_core::time::DAY;
-use agent_vault_core::vault::{Asking, Remark, SyncOptions, Synced};
-use agent_vault_core::{Context, Home, Identities, Timestamp, Vault};
+use agent_vault_core::vault::{Asking, Fresh, Freshness, Remark, SyncOptions, Synced, Travel};
+use agent_vault_core::{Context, Error, Home, Identities, Timestamp, Vault};
 use common::*;
 use std::path::PathBuf;
 
@@ -30,13 +31,18 @@ impl Machine {
     }
 
     fn sync(&self, setup: &Setup) -> Synced {
-        let asking = Asking {
-            identities: &|| Ok(key_of(&setup.home.owner_key())),
-            travel: &|_| panic!("nothing else travels"),
-            progress: &quiet,
-            telling: None,
-        };
-        self.vault(&setup.owner).sync(&SyncOptions::default(), &asking).expect("sync")
+        self.sync_asking(setup, &|_| panic!("nothing else travels")).expect("sync")
+    }
+
+    fn sync_asking(&self, setup: &Setup, travel: &dyn Fn(&Travel) -> Result<bool, Error>) -> Result<Synced, Error> {
+        let identities = || Ok(key_of(&setup.home.owner_key()));
+        let asking = Asking { identities: &identities, travel, progress: &quiet, telling: None };
+        self.vault(&setup.owner).sync(&SyncOptions::default(), &asking)
+    }
+
+    /// What a read in another process does first.
+    fn look(&self, owner: &Identities) -> Fresh {
+        self.vault(owner).freshen(&Freshness { force: true, ..Freshness::default() }).expect("a look")
     }
 }
 
@@ -89,4 +95,34 @@ fn f4_a_clock_a_year_ahead_wins_nothing_and_one_a_year_behind_loses_nothing() {
     ahead.sync(&setup);
     behind.sync(&setup);
     assert_eq!(behind.get(&setup.owner, "app/key"), b"thrice");
+}
+
+#[test]
+fn a_sync_that_waits_for_a_person_neither_refuses_nor_forgets_what_a_read_saw_meanwhile() {
+    let setup = Setup::new();
+    setup.set("app/key", b"1");
+    let [here, there] = machines(&setup);
+    let hub = setup.temp().join("hub.git");
+    // Someone commits code beside the vault, so that taking it has to be asked for.
+    std::fs::write(there.repo.join("code.txt"), "code").expect("a file");
+    git_in(&there.repo, &["add", "code.txt"]);
+    git_in(&there.repo, &["commit", "--quiet", "-m", "code"]);
+    git_in(&there.repo, &["push", "--quiet", "origin", "HEAD:main"]);
+    let first = git_in(&hub, &["rev-parse", "main"]);
+    let asked = std::cell::Cell::new(0);
+    let travel = |_: &Travel| {
+        asked.set(asked.get() + 1);
+        // While the person thinks, more is pushed, and a read of this machine sees it.
+        there.set(&setup.owner, "app/key", b"2");
+        there.sync(&setup);
+        assert!(matches!(here.look(&setup.owner), Fresh::Ahead));
+        Ok(true)
+    };
+    here.sync_asking(&setup, &travel).expect("what came in first is no rollback");
+    assert_eq!(asked.get(), 1);
+    assert_eq!(here.get(&setup.owner, "app/key"), b"2", "what was seen is read");
+    // A host that takes it back is found out: the sync did not forget what the read had seen.
+    git_in(&hub, &["update-ref", "refs/heads/main", &first]);
+    let refused = here.sync_asking(&setup, &|_| Ok(true)).expect_err("the branch went back");
+    assert!(matches!(refused, Error::WentBack { .. }), "{refused:?}");
 }

@@ -28,7 +28,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Program) -> u
         Ok(options) => options,
         Err(told) => {
             // Nobody has to read it. Help is told this way too.
-            let _ = told.print();
+            let _ = told.print().and_then(|()| std::io::stdout().flush());
             return if told.use_stderr() { 2 } else { 0 };
         }
     };
@@ -45,6 +45,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Program) -> u
 fn act(options: &Options, program: Program) -> Result<(), Error> {
     let Some(Action::Install(wanted)) = &options.action else { return serve(options) };
     let text = install::run(options, wanted, program)?;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    // Inside Python nothing else flushes it.
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     Ok(())
 }

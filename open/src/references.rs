@@ -7,7 +7,7 @@ use agent_vault_core::purpose::Program;
 use agent_vault_core::settings::Settings;
 use agent_vault_core::vault::Freshness;
 use agent_vault_core::{Class, Identities, Purpose, Result, SecretBytes, SecretPath, Vault, VaultAlias};
-use agent_vault_deliver::environment::{self, Sources};
+use agent_vault_deliver::environment::{self, Sources, Variable};
 use agent_vault_deliver::resolve::{Read, Signed, Unsigned, resolve};
 use agent_vault_deliver::{Failure, Reader, Vaults};
 use std::ffi::OsString;
@@ -128,20 +128,26 @@ impl Drop for Telling {
     }
 }
 
-/// Variables for a program, all of them or none, from secrets' paths and text with references. What has expired is told to
-/// the opening's listener.
+/// Variables for a program, from names with secrets' paths or text with references. Nothing is read yet.
 ///
 /// # Errors
-/// A name or a text that is none; the worst of the references that cannot be resolved.
-pub fn variables(mapping: &[(String, String)], opened: &Opened<'_>) -> Result<Vec<(OsString, SecretBytes)>, Told> {
+/// [`agent_vault_core::Error::Usage`] and others for a name or a text that is none.
+pub fn named(mapping: &[(String, String)]) -> Result<Vec<Variable>> {
     let named = mapping.iter().map(|(name, value)| environment::assigned(name, value)).collect::<Result<Vec<_>>>()?;
-    let variables = environment::variables(&Sources { named, ..Sources::default() })?;
-    let values = resolve(environment::wanted(&variables), opened)?;
+    environment::variables(&Sources { named, ..Sources::default() })
+}
+
+/// What variables are set to: all of them or none. What has expired is told to the opening's listener.
+///
+/// # Errors
+/// The worst of the references that cannot be resolved, with the text of all.
+pub fn filled(variables: &[Variable], opened: &Opened<'_>) -> Result<Vec<(OsString, SecretBytes)>, Told> {
+    let values = resolve(environment::wanted(variables), opened)?;
     let now = (opened.opening.context.clock)();
     for (of, at) in values.expires.iter().filter(|(_, expires)| *expires <= now) {
         opened.opening.say(Message::Warning(format!("{of} expired at {at}")));
     }
-    Ok(environment::filled(&variables, &values)?)
+    Ok(environment::filled(variables, &values)?)
 }
 
 /// What is told of references that cannot be resolved: of each who wanted it, and why it failed.

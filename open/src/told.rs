@@ -46,9 +46,9 @@ impl From<Vec<Unresolved>> for Told {
         let Some(worst) = references::worst(&failures) else {
             return Self::from(Error::Usage { message, hint: String::new() });
         };
-        // As whoever reads that secret alone is told.
+        // The secret, as whoever reads it alone names it.
         let path = worst.of.first().map(|(_, reference)| match &reference.place {
-            Place::Here(path) => path.to_string(),
+            Place::Here(path) | Place::Unmarked(Some(path), None) => path.to_string(),
             _ => one_line(&reference.to_string()),
         });
         Self { message, path, ..Self::from(&worst.error) }
@@ -80,6 +80,8 @@ mod tests {
     fn a_secret_of_another_vault_is_named_by_its_reference() {
         let told = Told::from(vec![failure("A", "av://@prod/a/b?field=x", missing())]);
         assert_eq!(told.path.as_deref(), Some("av://@prod/a/b?field=x"));
+        let here = Told::from(vec![failure("A", "av://a/b", missing())]);
+        assert_eq!(here.path.as_deref(), Some("a/b"));
         assert_eq!(Told::from(Vec::new()).code, "usage");
     }
 }

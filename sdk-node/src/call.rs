@@ -173,9 +173,10 @@ fn own<T>(opened: &Opened, act: impl FnOnce(&Owner<'_>) -> Result<T>) -> Result<
 
 /// All of the variables, or why there are none.
 fn env(opened: &Opened, mapping: &[(String, String)]) -> std::result::Result<Answer, agent_vault_open::Told> {
+    let variables = references::named(mapping)?;
     let found = opened.fresh()?;
     let reader = references::Opened::new(&opened.opening, opened.freshness)?.with(&found, opened.identities.clone());
-    let filled = references::variables(mapping, &reader)?;
+    let filled = references::filled(&variables, &reader)?;
     let text = |(name, value): (std::ffi::OsString, SecretBytes)| {
         let name = name.to_string_lossy().into_owned();
         Ok(Variable { value: value.text(&name)?.to_owned(), name })

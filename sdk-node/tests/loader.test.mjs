@@ -39,7 +39,8 @@ test("a missing addon is named with the remedy", () => {
   for (const words of LOADS) {
     const { addon, status, text } = told("without", words, (folder) => rmSync(folder, { recursive: true }));
     assert.notEqual(status, 0);
-    assert.ok(text.includes(`the package ${addon} is not installed`) && text.includes(`Install ${addon} 0.`), text);
+    assert.ok(text.includes(`it takes the package ${addon}, which is not installed`), text);
+    assert.ok(text.includes("cargo xtask node-package") && !text.includes("npm install"), text);
   }
 });
 
@@ -50,7 +51,17 @@ test("an addon of another version is not loaded", () => {
       writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), version: "9.9.9" }));
     });
     assert.notEqual(status, 0);
-    assert.ok(text.includes(`${addon} 9.9.9 do not belong together`), text);
+    assert.ok(text.includes(`${addon}: it is of version 9.9.9, and agent-vault of 0.`), text);
+  }
+});
+
+test("an addon that cannot be loaded is named with the reason", () => {
+  for (const words of LOADS) {
+    const { addon, status, text } = told("broken", words, (folder) => {
+      writeFileSync(join(folder, "agent-vault.node"), "no library");
+    });
+    assert.notEqual(status, 0);
+    assert.ok(text.includes("no addon that this machine can load") && text.includes(`  ${addon}: `), text);
   }
 });
 

@@ -121,7 +121,7 @@ export interface Native {
   claimedManifest(text: string): { agents: Named[]; groups: Named[] } | null;
 }
 
-/** The packages of which one has the addon for this machine. Which C library Linux has is npm's to judge, and slow to ask. */
+/** The packages of which one has the addon for this machine. Which C library Linux has is slow to ask: see what loads. */
 function candidates(): string[] {
   const name = `agent-vault-${process.platform}-${process.arch}`;
   return process.platform === "linux" ? [`${name}-gnu`, `${name}-musl`] : [name];
@@ -137,21 +137,26 @@ function wanted(): string {
 /** The addon is a package of its own for each platform, of the same version as this one. */
 function load(): Native {
   const { version } = require("../package.json") as { version: string };
+  const reasons: string[] = [];
   for (const name of candidates()) {
     const found = installed(name);
     if (found === version) {
-      return require(name) as Native;
-    }
-    if (found !== undefined) {
-      throw new Error(
-        `agent-vault ${version} and ${name} ${found} do not belong together. Install both of the same version.`,
-      );
+      try {
+        return require(name) as Native;
+      } catch (error) {
+        reasons.push(`${name}: ${error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error)}`);
+      }
+    } else if (found !== undefined) {
+      reasons.push(`${name}: it is of version ${found}, and agent-vault of ${version}`);
     }
   }
-  const name = wanted();
+  // No name to type after `npm install`: in the registry it may be anybody's.
   throw new Error(
-    `agent-vault has no addon for this platform: the package ${name} is not installed.\n` +
-      `Install ${name} ${version} beside this package, on the platform that runs it; docs/node.md says how to build it.`,
+    `agent-vault has no addon that this machine can load: it takes the package ${wanted()}, ` +
+      `${reasons.length === 0 ? "which is not installed" : "and found"}\n` +
+      reasons.map((reason) => `  ${reason}\n`).join("") +
+      `Both packages come from one run of \`cargo xtask node-package\` in the repository, on the platform that runs them, and are ` +
+      `installed together, as files (docs/node.md). No registry has them.`,
   );
 }
 

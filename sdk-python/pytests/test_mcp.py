@@ -100,6 +100,11 @@ def test_what_it_installs_starts_it_again(world: World, tmp_path: Path) -> None:
         entry = json.loads(file.read_text())["mcpServers"]["agent-vault"]
         return [entry["command"], *entry["args"]]
 
+    # What is printed is printed to its end, whether or not a line ends there.
+    for text in ("{}", '{\n  "mcpServers": {}\n}'):
+        (tmp_path / "old.json").write_text(text)
+        printed = ended("install", "--client", "cursor", "--print", "--config", str(tmp_path / "old.json"), cwd=world.repo)
+        assert "agent-vault-mcp" in json.loads(printed.stdout)["mcpServers"]["agent-vault"]["command"]
     # A project's file is for everybody who works on it: no place of this machine.
     assert installed("claude-code")[:3] == ["agent-vault-mcp", "--repo", "."]
     command = installed("claude-desktop")

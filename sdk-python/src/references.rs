@@ -15,9 +15,10 @@ impl Vault {
         py: Python<'_>,
         mapping: &[(String, String)],
     ) -> PyResult<Vec<(OsString, OsString)>> {
+        let variables = references::named(mapping).map_err(Failure::from)?;
         let filled = self.read(py, |found| {
             let opened = Opened::new(&self.opening, self.freshness)?.with(found, self.identities.clone());
-            Ok(references::variables(mapping, &opened))
+            Ok(references::filled(&variables, &opened))
         })?;
         let filled = filled.map_err(Failure::from)?;
         filled.into_iter().map(|(name, value)| Ok((name, text(&value).map_err(Failure::from)?))).collect()

@@ -64,9 +64,14 @@ pub fn run(args: &[String]) -> Result<ExitCode, Failure> {
 fn packed(node: &Node, profile: Profile) -> Result<(PathBuf, [PathBuf; 2]), Failure> {
     let tools = target_dir().join("peers").join("node-tools");
     node.ci(&root().join("sdk-node/tools"), &tools)?;
-    let (stage, out) = (target_dir().join("node-package"), target_dir().join("node-packed"));
+    // What people install lies apart from what is built for tests.
+    let out = target_dir().join(match profile {
+        Profile::Dev => "node-test-packed",
+        Profile::Wheel => "node-packed",
+    });
+    let stage = out.join("stage");
     let (any, here) = (stage.join("any"), stage.join("here"));
-    for folder in [&any, &here, &out] {
+    for folder in [&out, &any, &here] {
         renewed(folder)?;
     }
     compile(node, &tools, &any)?;

@@ -117,7 +117,7 @@ enum Relation {
 /// What follows from one look at both sides.
 enum Next {
     Done(Box<Synced>),
-    /// Something changed here. What the remote has is known: no need to ask it again.
+    /// Something changed here. What the remote had is known: that somebody pushed since is found when our push is rejected.
     Again(Option<Oid>),
     /// Somebody else pushed first.
     Late,
@@ -134,6 +134,8 @@ struct Sync<'s> {
     asking: &'s Asking<'s>,
     keys: std::cell::OnceCell<Identities>,
     allowed: std::cell::Cell<bool>,
+    /// How long a person took to answer, since it was last asked.
+    answering: std::cell::Cell<Duration>,
     synced: Synced,
     /// HEAD when it began.
     began: Oid,
@@ -194,6 +196,7 @@ impl Vault {
             asking,
             keys: std::cell::OnceCell::new(),
             allowed: std::cell::Cell::new(false),
+            answering: std::cell::Cell::default(),
             synced,
             began,
         };
@@ -211,7 +214,7 @@ impl Sync<'_> {
             if let Some(done) = self.bring_together(theirs)? {
                 return Ok(done);
             }
-            took = begun.elapsed();
+            took = begun.elapsed().saturating_sub(self.answering.take());
         }
         Err(Error::Conflict {
             message: format!("others were first {ATTEMPTS} times in a row"),
@@ -221,11 +224,11 @@ impl Sync<'_> {
 
     /// Until both sides are the same; none when the remote has moved meanwhile.
     fn bring_together(&mut self, mut theirs: Option<Oid>) -> Result<Option<Synced>> {
-        for _ in 0..CHANGES {
+        for change in 0..CHANGES {
             // Another process may have moved what this one had open.
             self.repo = Repo::open(&self.vault.dir)?;
             let head = self.repo.head()?;
-            match self.attempt(&head, at(&head)?, theirs)? {
+            match self.attempt(&head, at(&head)?, theirs, change == 0)? {
                 Next::Done(synced) => return Ok(Some(*synced)),
                 Next::Again(now) => theirs = now,
                 Next::Late => break,
@@ -234,8 +237,9 @@ impl Sync<'_> {
         Ok(None)
     }
 
-    /// One look at both sides and what follows from it.
-    fn attempt(&mut self, head: &Head, ours: Oid, theirs: Option<Oid>) -> Result<Next> {
+    /// One look at both sides and what follows from it. What the remote has is compared with what was seen of it, and
+    /// remembered, when it was just fetched: later, another process may have seen more.
+    fn attempt(&mut self, head: &Head, ours: Oid, theirs: Option<Oid>, just_fetched: bool) -> Result<Next> {
         let known = self.vault.proven(&self.repo, &self.remote, &self.branch)?;
         self.remote.complete(&self.repo, &[vec![ours], theirs.into_iter().collect()].concat(), Manner::Asked)?;
         if let Some(parents) = self.vault.botched(&self.repo)? {
@@ -245,13 +249,15 @@ impl Sync<'_> {
         }
         let mine = self.vault.admit(&self.repo, ours, &known.all(), self.asking.progress)?;
         let Some(theirs) = theirs else { return self.give(ours, None) };
-        if !self.options.rewritten && self.options.pull {
+        if just_fetched && !self.options.rewritten && self.options.pull {
             known.check_remote(self.vault, &self.repo, theirs)?;
         }
         let known = [known.all(), vec![ours]].concat();
         let admitted = self.vault.admit(&self.repo, theirs, &known, self.asking.progress)?;
         self.check_roots(mine.as_deref(), admitted.as_deref())?;
-        self.vault.remember_remote(&self.repo, &self.remote, &self.branch, theirs);
+        if just_fetched {
+            self.vault.remember_remote(&self.repo, &self.remote, &self.branch, theirs);
+        }
         let relation = self.relation(ours, theirs)?;
         match relation {
             Relation::Same | Relation::Ahead => self.give(ours, Some(theirs)),
@@ -307,7 +313,7 @@ impl Sync<'_> {
                 Pushed::Refused(reason) => return Err(self.refused(reason)),
             }
             self.synced.pushed += 1 + self.repo.order(ours, &[theirs], true)?.len();
-            self.vault.remember_remote(&self.repo, &self.remote, &self.branch, woven.commit);
+            self.vault.remember_pushed(&self.repo, &self.remote, &self.branch, woven.commit);
             remote_has = woven.commit;
         }
         self.synced.went = self.vault.news(&self.repo, Some(theirs), woven.commit)?;
@@ -339,7 +345,7 @@ impl Sync<'_> {
             self.synced.went = self.vault.news(&self.repo, theirs, ours)?;
             self.synced.pushed += unpushed;
             if target.is_none() {
-                self.vault.remember_remote(&self.repo, &self.remote, &self.branch, ours);
+                self.vault.remember_pushed(&self.repo, &self.remote, &self.branch, ours);
             }
         } else {
             self.synced.unpushed = unpushed;
@@ -387,11 +393,19 @@ impl Sync<'_> {
         let keys = match self.keys.get() {
             Some(keys) => keys,
             None => {
-                let opened = (self.asking.identities)()?;
+                let opened = self.answered(|| (self.asking.identities)())?;
                 self.keys.get_or_init(|| opened)
             }
         };
         act(&self.vault.unlock(keys)?)
+    }
+
+    /// Asks a person, and counts how long the answer takes.
+    fn answered<T>(&self, ask: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let answer = ask();
+        self.answering.set(self.answering.get() + begun.elapsed());
+        answer
     }
 
     /// Asks, once, whether commits may travel that touch other files than the vault's.
@@ -406,7 +420,7 @@ impl Sync<'_> {
             commits.into_iter().map(|id| Ok((id.to_string(), self.repo.authorship(id)?.summary))).collect()
         };
         let travel = Travel { incoming: told(incoming)?, outgoing: told(outgoing)? };
-        if travel == Travel::default() || (self.asking.travel)(&travel)? {
+        if travel == Travel::default() || self.answered(|| (self.asking.travel)(&travel))? {
             self.allowed.set(travel != Travel::default());
             return Ok(());
         }

@@ -81,6 +81,16 @@ impl Vault {
         }
     }
 
+    /// Remembers a remote's branch that was pushed to, unless another process has seen a later state of it by now.
+    pub(in crate::vault) fn remember_pushed(&self, repo: &Repo, remote: &Remote, branch: &str, commit: Oid) {
+        let seen = self.proven(repo, remote, branch).ok().and_then(|known| known.there);
+        let is_later =
+            |seen: Oid| seen != commit && repo.knows(seen) && repo.reaches(seen, commit).is_ok_and(|reaches| reaches);
+        if !seen.is_some_and(|(seen, _)| is_later(seen)) {
+            self.remember_remote(repo, remote, branch, commit);
+        }
+    }
+
     /// The mark of a proven commit; without its tree where somebody has yet to plan it.
     fn mark_of(&self, repo: &Repo, commit: Oid, planned: bool) -> Result<Option<Mark>> {
         let past = Past::new(self);

@@ -106,7 +106,7 @@ fn a_sync_that_waits_for_a_person_neither_refuses_nor_forgets_what_a_read_saw_me
     // Someone commits code beside the vault, so that taking it has to be asked for.
     std::fs::write(there.repo.join("code.txt"), "code").expect("a file");
     git_in(&there.repo, &["add", "code.txt"]);
-    git_in(&there.repo, &["commit", "--quiet", "-m", "code"]);
+    git_in(&there.repo, &["-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "-m", "code"]);
     git_in(&there.repo, &["push", "--quiet", "origin", "HEAD:main"]);
     let first = git_in(&hub, &["rev-parse", "main"]);
     let asked = std::cell::Cell::new(0);

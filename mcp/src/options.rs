@@ -15,7 +15,7 @@ use std::path::PathBuf;
     version,
     max_term_width = 80,
     args_conflicts_with_subcommands = false,
-    after_help = "Examples:\n  agent-vault-mcp --repo . --key ~/.agent-vault/agents/ci.key --tools list,whoami\n  agent-vault-mcp --repo . --allow 'stripe/*' --exec-allow curl\n  agent-vault-mcp install --client claude-code --print"
+    after_help = "Examples:\n  agent-vault-mcp --repo . --key ~/.agent-vault/agents/ci.key --tools list,whoami\n  agent-vault-mcp --repo . --allow 'stripe/*' --exec-allow curl\n  agent-vault mcp install --client claude-code --print    (the same program)"
 )]
 pub struct Options {
     /// The vault's folder, one inside its repository, or a repository's address

@@ -48,7 +48,11 @@ impl From<Vec<Unresolved>> for Told {
         };
         // The secret, as whoever reads it alone names it.
         let path = worst.of.first().map(|(_, reference)| match &reference.place {
-            Place::Here(path) | Place::Unmarked(Some(path), None) => path.to_string(),
+            Place::Here(path) => path.to_string(),
+            // Whether its first part names another vault, the error knows.
+            Place::Unmarked(Some(path), _) if worst.error.subject().is_some_and(|subject| subject == path.as_str()) => {
+                path.to_string()
+            }
             _ => one_line(&reference.to_string()),
         });
         Self { message, path, ..Self::from(&worst.error) }

@@ -20,8 +20,7 @@ use super::sandbox::Place;
 
 /// The most that `sync` may take beyond `git fetch` when nothing is new.
 const NOTHING_NEW: Duration = Duration::from_millis(20);
-/// The most that proving [`INCOMING`] secrets may take; and, which is more than was asked, all of a `sync` of them beyond
-/// `git fetch`.
+/// The most that a `sync` of [`INCOMING`] secrets may take beyond `git fetch`, of which their proof is a part.
 const VERIFYING: Duration = Duration::from_millis(100);
 /// So many secrets come in.
 const INCOMING: usize = 100;
@@ -167,26 +166,7 @@ impl Big {
             );
             write(commits)?;
             memory(report, &what, &mut sync(bench, reader, &["--pull"]))?;
-            self.proving(bench, reader, report, commits)?;
         }
-        Ok(())
-    }
-
-    /// The proof of what came in last, alone: the same walk that `sync` makes, without files, index and memory.
-    fn proving(&self, bench: &Bench, reader: &Place, report: &mut Report, commits: usize) -> Result<(), Failure> {
-        let before = format!("HEAD~{commits}");
-        let verify = || {
-            let mut command = reader.command(&bench.ours);
-            command.args(["verify", "--against", &before]).stdin(Stdio::null());
-            command
-        };
-        let [ours] = in_turn(bench.options.short(), [&mut || time(&mut verify())])?;
-        report.add(Row {
-            what: format!("`verify --against` of {INCOMING} secrets in {}: {}", count(commits, "commit"), self.name),
-            ours: Figure::Time(ours.median()),
-            peer: None,
-            goal: Goal::Under(Figure::Time(VERIFYING)),
-        });
         Ok(())
     }
 

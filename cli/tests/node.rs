@@ -8,7 +8,8 @@ mod support_packages;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support_packages::{copy, named, top};
+use support_packages::folders::copy_tree;
+use support_packages::{named, top};
 
 /// Node.
 const NODE: &str = "AGENT_VAULT_TEST_NODE";
@@ -25,14 +26,14 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let temp = tempfile::tempdir().expect("a folder");
-        copy(&top().join("sdk-node/tests"), &temp.path().join("tests"));
+        copy_tree(&top().join("sdk-node/tests"), &temp.path().join("tests"));
         for (from, to) in [
             ("core/tests/vectors", "core/vectors"),
             ("core/tests/golden", "core/golden"),
             ("docs", "docs"),
             ("examples", "agent-vault/examples"),
         ] {
-            copy(&top().join(from), &temp.path().join(to));
+            copy_tree(&top().join(from), &temp.path().join(to));
         }
         for folder in ["home", "tmp"] {
             std::fs::create_dir(temp.path().join(folder)).expect("a folder");

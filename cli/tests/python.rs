@@ -7,7 +7,8 @@
 mod support_packages;
 
 use std::process::{Command, Stdio};
-use support_packages::{copy, named, top};
+use support_packages::folders::copy_tree;
+use support_packages::{named, top};
 
 /// The Python that has the wheel.
 const PYTHON: &str = "AGENT_VAULT_TEST_PYTHON";
@@ -23,11 +24,11 @@ fn passes(file: &str) {
     let temp = tempfile::tempdir().expect("a folder");
     let [tests, core, home, docs, examples] =
         ["pytests", "core", "home", "docs", "examples"].map(|name| temp.path().join(name));
-    copy(&top().join("sdk-python/pytests"), &tests);
-    copy(&top().join("core/tests/vectors"), &core.join("vectors"));
-    copy(&top().join("core/tests/golden"), &core.join("golden"));
-    copy(&top().join("docs"), &docs);
-    copy(&top().join("examples"), &examples);
+    copy_tree(&top().join("sdk-python/pytests"), &tests);
+    copy_tree(&top().join("core/tests/vectors"), &core.join("vectors"));
+    copy_tree(&top().join("core/tests/golden"), &core.join("golden"));
+    copy_tree(&top().join("docs"), &docs);
+    copy_tree(&top().join("examples"), &examples);
     std::fs::create_dir(&home).expect("a folder");
     let mut python = Command::new(named(PYTHON));
     python.args([

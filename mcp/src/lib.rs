@@ -10,8 +10,8 @@
 mod answer;
 mod capped;
 mod exec;
-pub mod install;
-pub mod options;
+mod install;
+mod options;
 mod process;
 pub mod program;
 pub mod rules;
@@ -19,5 +19,3 @@ mod server;
 mod stdio;
 mod tools;
 mod vault;
-
-pub use server::serve;

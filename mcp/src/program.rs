@@ -1,7 +1,8 @@
 //! The whole program, from its arguments to its exit code: `agent-vault-mcp` and the console script of the Python package.
 
+use crate::install;
 use crate::options::{Action, Options};
-use crate::{install, serve};
+use crate::server::serve;
 use agent_vault_core::{Class, Error};
 use agent_vault_open::words::safe;
 use clap::Parser;

@@ -3,8 +3,11 @@
 use crate::message::Message;
 use crate::opening::{Found, Opening};
 use agent_vault_core::vault::{Listing, Overview};
-use agent_vault_core::{Context, Error, GroupName, Identities, Owner, Purpose, Result, SecretPath};
+use agent_vault_core::{
+    Context, Error, GroupName, Identities, Owner, Purpose, Result, SecretBytes, SecretPath, Timestamp,
+};
 use agent_vault_deliver::resolve::Read;
+use std::fmt::Display;
 use std::path::Path;
 
 impl Found {
@@ -99,6 +102,25 @@ impl Opening {
                 Ok(())
             }
             looked => looked,
+        }
+    }
+
+    /// One value, for a program that asks for it; that it has expired is told.
+    ///
+    /// # Errors
+    /// As [`Found::read`].
+    pub fn value(&self, found: &Found, identities: &Identities, path: &SecretPath) -> Result<SecretBytes> {
+        let Read { value, expires, .. } = found.read(path, identities, Purpose::Show)?;
+        if let Some(expires) = expires {
+            self.tell_expired(path, expires);
+        }
+        Ok(value)
+    }
+
+    /// Tells that a value has expired, if it has by now.
+    pub(crate) fn tell_expired(&self, of: &dyn Display, expires: Timestamp) {
+        if expires <= (self.context.clock)() {
+            self.say(Message::Warning(format!("{of} expired at {expires}")));
         }
     }
 

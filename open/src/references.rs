@@ -1,6 +1,5 @@
 //! The vaults that references name, opened as for any read, and how references that fail are told.
 
-use crate::message::Message;
 use crate::opening::{Found, Opening};
 use crate::told::Told;
 use agent_vault_core::purpose::Program;
@@ -143,9 +142,8 @@ pub fn named(mapping: &[(String, String)]) -> Result<Vec<Variable>> {
 /// The worst of the references that cannot be resolved, with the text of all.
 pub fn filled(variables: &[Variable], opened: &Opened<'_>) -> Result<Vec<(OsString, SecretBytes)>, Told> {
     let values = resolve(environment::wanted(variables), opened)?;
-    let now = (opened.opening.context.clock)();
-    for (of, at) in values.expires.iter().filter(|(_, expires)| *expires <= now) {
-        opened.opening.say(Message::Warning(format!("{of} expired at {at}")));
+    for (of, expires) in &values.expires {
+        opened.opening.tell_expired(of, *expires);
     }
     Ok(environment::filled(variables, &values)?)
 }

@@ -4,9 +4,7 @@ use crate::answer::{Answer, Changed, Listed, Told, Variable};
 use crate::secret::NativeSecret;
 use crate::vault::Opened;
 use agent_vault_core::vault::{Listing, SetRequest};
-use agent_vault_core::{AgentName, Error, GroupName, Owner, Purpose, Result, SecretBytes, SecretPath, Timestamp};
-use agent_vault_deliver::resolve::Read;
-use agent_vault_open::Message;
+use agent_vault_core::{AgentName, Error, GroupName, Owner, Result, SecretBytes, SecretPath, Timestamp};
 use agent_vault_open::references;
 use napi_derive::napi;
 
@@ -155,10 +153,7 @@ fn done(opened: &Opened, call: &mut Call) -> Result<Answer> {
 
 fn value(opened: &Opened, path: &str, form: Form) -> Result<Answer> {
     let path: SecretPath = path.parse()?;
-    let Read { value, expires, .. } = opened.fresh()?.read(&path, &opened.identities, Purpose::Show)?;
-    if let Some(expires) = expires.filter(|expires| *expires <= opened.now()) {
-        opened.opening.say(Message::Warning(format!("{path} expired at {expires}")));
-    }
+    let value = opened.opening.value(&*opened.fresh()?, &opened.identities, &path)?;
     Ok(match form {
         Form::Text => Answer { text: Some(value.text(path.as_str())?.to_owned()), ..Answer::default() },
         Form::Bytes => Answer { bytes: Some(value.expose().to_vec().into()), ..Answer::default() },

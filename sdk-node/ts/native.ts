@@ -129,9 +129,9 @@ function candidates(): string[] {
 
 /** The one that this machine takes, by Node's own report. */
 function wanted(): string {
-  const [first, second] = candidates();
+  const names = candidates();
   const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  return (report?.header?.glibcVersionRuntime === undefined ? second : undefined) ?? first ?? "";
+  return (report?.header?.glibcVersionRuntime === undefined ? names.at(-1) : names[0]) ?? "";
 }
 
 /** The addon is a package of its own for each platform, of the same version as this one. */

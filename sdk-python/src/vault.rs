@@ -1,8 +1,7 @@
 //! An opened vault.
 
 use agent_vault_core::vault::Freshness;
-use agent_vault_core::{Identities, Purpose, Result, SecretBytes, SecretPath, audit};
-use agent_vault_deliver::resolve::Read;
+use agent_vault_core::{Identities, Result, SecretBytes, audit};
 use agent_vault_open::{Found, Key, Message, Opening, surroundings};
 use pyo3::prelude::*;
 use std::ffi::OsString;
@@ -70,14 +69,7 @@ impl Vault {
 
     /// One value; that it has expired is told.
     pub(crate) fn value(&self, py: Python<'_>, path: &str) -> PyResult<SecretBytes> {
-        self.read(py, |found| {
-            let path: SecretPath = path.parse()?;
-            let Read { value, expires, .. } = found.read(&path, &self.identities, Purpose::Show)?;
-            if let Some(expires) = expires.filter(|expires| *expires <= (self.opening.context.clock)()) {
-                self.opening.say(Message::Warning(format!("{path} expired at {expires}")));
-            }
-            Ok(value)
-        })
+        self.read(py, |found| self.opening.value(found, &self.identities, &path.parse()?))
     }
 
     fn tell(&self, py: Python<'_>) -> PyResult<()> {

@@ -1,8 +1,11 @@
 //! The table's files, and the machine that a case happens on.
 
+mod folders;
+
 use agent_vault_core::prompt::Nobody;
 use agent_vault_core::{Result, SecretBytes};
 use agent_vault_open::{Key, Opening, surroundings};
+use folders::copy_tree;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -85,7 +88,7 @@ impl Machine {
         let temp = tempfile::tempdir().expect("a temporary directory");
         let golden = core_tests().join("golden").join(vault).join("vault");
         let machine = Self { temp, golden, vault };
-        copy(&machine.golden, &machine.file(""));
+        copy_tree(&machine.golden, &machine.file(""));
         machine.git(&["init", "--quiet", "--initial-branch=main"]);
         machine.git(&["config", "user.name", "Eric"]);
         machine.git(&["config", "user.email", "eric@example.com"]);
@@ -169,16 +172,5 @@ impl Machine {
             panic!("no such edit: {step}");
         }
         true
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let target = to.join(entry.file_name());
-        match entry.file_type().expect("a kind").is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).expect("a copy")),
-        }
     }
 }

@@ -96,7 +96,7 @@ fn threads(bench: &Bench, report: &mut Report, python: &Python, place: &Place) -
         Goal::Ratio(1.0 / 1.8),
     );
     report.compare(
-        "this machine: SHA-256 by 2 processes, half of it each".to_owned(),
+        "this machine: SHA-256 by 2 processes, half of it each",
         times.get("halves")?,
         ("by one process", times.get("hashes")?),
         Goal::None,
